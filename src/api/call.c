@@ -1,0 +1,42 @@
+/* call.c - the longer ones of what the calls share. */
+#include "api/call.h"
+
+#include "backing/fill.h"
+#include "track/track.h"
+
+size_t
+call_page_size(void) {
+  if (!host_config.page_size && host_start())
+    return 4096;
+  return host_config.page_size;
+}
+
+void
+call_round_start(uintptr_t *addr, size_t *len) {
+  uintptr_t skew = *addr & (call_page_size() - 1);
+  if (!skew || !process_is_started())
+    return;
+  struct space_call call;
+  space_lock(&call);
+  const struct mapping *mapping = space_find(*addr);
+  if (mapping && mapping->any_offset && *len <= SIZE_MAX - skew) {
+    *addr -= skew;
+    *len += skew;
+  }
+  space_unlock(&call);
+}
+
+int
+call_fill(const struct piece *piece) {
+  struct section *section = piece->mapping->section;
+  uint64_t first = piece_first(piece);
+  uint64_t exist = section_npages(section);
+  uint64_t n = piece_npages(piece);
+  if (!atomic_load(&section->has_lane))
+    return EIO;
+  if (first >= exist)
+    return 0;
+  n = n < exist - first ? n : exist - first;
+  int error = fill_from_anywhere(section, first, n);
+  return error ? error : track_show(piece->mapping, first, n);
+}

@@ -1,0 +1,127 @@
+/* sync.c - msync, and all at once.
+ *
+ * What is to be written is looked up and held under the space lock; the writing itself goes on
+ * without it, so that other threads can map meanwhile.
+ */
+#include <sys/mman.h>
+
+#include "api/call.h"
+#include "backing/keeper.h"
+#include "backing/writeback.h"
+#include "core/rules.h"
+#include "host/arena.h"
+
+/* One part of the range. */
+struct part {
+  struct section *section; /* held; NULL: the host's */
+  uint64_t first, npages;
+  uintptr_t start, end;
+};
+
+struct plan {
+  struct part *parts;
+  size_t count, max;
+  bool has_locked;
+};
+
+static bool
+is_locked(const struct piece *piece) {
+  for (uint64_t i = 0; i < piece_npages(piece); i++)
+    if (mapping_view(piece->mapping, piece_first(piece) + i) & VIEW_LOCKED)
+      return true;
+  return false;
+}
+
+static int
+plan_sync(uintptr_t start, uintptr_t end, bool invalidate, struct plan *plan) {
+  struct piece piece;
+  for (uintptr_t at = start; piece_next(&at, end, &piece);)
+    plan->max++;
+  plan->parts = arena_alloc(plan->max * sizeof *plan->parts);
+  if (!plan->parts)
+    return ENOMEM;
+  for (uintptr_t at = start; piece_next(&at, end, &piece);) {
+    struct part *part = &plan->parts[plan->count++];
+    *part = (struct part){ NULL, 0, 0, piece.start, piece.end };
+    if (!piece.mapping)
+      continue;
+    if (invalidate && is_locked(&piece))
+      plan->has_locked = true;
+    part->section = piece.mapping->section;
+    part->first = piece_first(&piece);
+    part->npages = piece.mapping->is_shared ? piece_npages(&piece) : 0;
+    section_hold(part->section);
+  }
+  return 0;
+}
+
+struct sync_request {
+  const struct part *part;
+  int flags;
+};
+
+static int
+sync_job(void *arg) {
+  const struct sync_request *request = arg;
+  const struct part *part = request->part;
+  if (!atomic_load(&part->section->has_lane))
+    return EIO; /* a forked child that could not join */
+  int error = writeback(part->section, part->first, part->npages, request->flags & MS_SYNC);
+  if (!error && (request->flags & MS_INVALIDATE))
+    error = refresh(part->section, part->first, part->npages);
+  return error;
+}
+
+static int
+sync_part(const struct part *part, int flags) {
+  if (!part->section)
+    return host_sync_memory((void *)part->start, part->end - part->start, flags);
+  if (part->npages == 0)
+    return 0; /* private */
+  struct sync_request request = { part, flags };
+  return keeper_run(sync_job, &request);
+}
+
+/* All parts are synced; a failed write counts more than a hole. */
+static int
+carry_out(const struct plan *plan, int flags) {
+  int result = 0;
+  for (size_t i = 0; i < plan->count; i++) {
+    int error = sync_part(&plan->parts[i], flags);
+    if (error && (!result || result == ENOMEM))
+      result = error;
+  }
+  return result;
+}
+
+int
+softmap_msync(void *addr, size_t len, int flags) {
+  uintptr_t start = (uintptr_t)addr;
+  uintptr_t end;
+  call_round_start(&start, &len);
+  int error = rules_sync(start, len, flags, call_page_size(), &end);
+  if (error || start == end)
+    return fail(error);
+  if (!process_is_started())
+    return fail(host_sync_memory(addr, len, flags));
+  struct space_call call;
+  struct plan plan = { 0 };
+  space_lock(&call);
+  error = plan_sync(start, end, flags & MS_INVALIDATE, &plan);
+  space_unlock(&call);
+  sigset_t mask;
+  host_signals_block(&mask);
+  if (!error)
+    error = plan.has_locked ? EBUSY : carry_out(&plan, flags);
+  for (size_t i = 0; i < plan.count; i++)
+    if (plan.parts[i].section)
+      section_release(plan.parts[i].section);
+  arena_free(plan.parts, plan.max * sizeof *plan.parts);
+  host_signals_set(&mask);
+  return fail(error);
+}
+
+int
+softmap_sync_all(void) {
+  return fail(process_sync_all(true, false));
+}

@@ -1,0 +1,8 @@
+/* The library's version. */
+#include <softmap/softmap.h>
+
+const char *
+softmap_version(void)
+{
+  return PACKAGE_VERSION;
+}

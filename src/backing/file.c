@@ -1,0 +1,52 @@
+/* file.c - the kept descriptor.
+ *
+ * It shares the program's open description where that will do: opening a file again has side
+ * effects on network file systems, and may be refused after privileges were dropped.
+ */
+#include "backing/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "trace/counters.h"
+
+int
+file_look(struct section *section) {
+  struct host_stat stat;
+  int error = host_stat_fd(section->file_fd, &stat);
+  if (error)
+    return error;
+  if (stat.device != section->key.device || stat.inode != section->key.inode)
+    return ESTALE;
+  uint64_t seen = atomic_load(&section->control->mtime_ns);
+  if (seen && (seen != stat.mtime_ns || stat.size != atomic_load(&section->control->size)))
+    counter_add(COUNT_CHANGED_OUTSIDE, 1);
+  atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+  bool changed;
+  return section_follow(section, &changed);
+}
+
+int
+file_remember(struct section *section) {
+  struct host_stat stat;
+  int error = host_stat_fd(section->file_fd, &stat);
+  if (!error)
+    atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+  return error;
+}
+
+int
+file_make_writable(struct section *section) {
+  int flags;
+  int error = host_open_flags(section->file_fd, &flags);
+  if (error || (section->file_is_writable && !(flags & O_DIRECT)))
+    return error;
+  int fd;
+  error = host_reopen(&fd, section->file_fd, O_RDWR | O_CLOEXEC);
+  if (error)
+    return error == EPERM ? EACCES : error;
+  int old = section->file_fd;
+  section->file_fd = fd;
+  section->file_is_writable = true;
+  return host_close(old);
+}

@@ -1,0 +1,133 @@
+/* fill.c - reading pages of the file into the section.
+ *
+ * unfilled -> filling (our lane says who) -> read aside -> one write into the data -> clean.
+ * Nobody can store to the page before it is clean: it is inaccessible in every mapping.  A filler
+ * that died is found by its lane, and its pages are filled again.
+ */
+#include "backing/fill.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backing/keeper.h"
+#include "trace/counters.h"
+
+/* How long to wait for another filler before asking whether it is alive. */
+#define PATIENCE_NS 5000000
+
+/* Claim unfilled pages from `first` on, at most n; how many. */
+static uint64_t
+claim(struct section *section, uint64_t first, uint64_t n) {
+  uint64_t count = 0;
+  for (; count < n; count++) {
+    page_byte *lane = section_lane(section, first + count);
+    page_byte *state = section_state(section, first + count);
+    if (atomic_load(state) != PAGE_UNFILLED)
+      break;
+    atomic_fetch_or(lane, LANE_FILLING);
+    if (!page_step(state, PAGE_UNFILLED, PAGE_FILLING)) {
+      atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
+      break;
+    }
+  }
+  return count;
+}
+
+static void
+settle(struct section *section, uint64_t first, uint64_t n, enum page_state state) {
+  for (uint64_t page = first; page < first + n; page++) {
+    if (!page_step(section_state(section, page), PAGE_FILLING, (uint8_t)state))
+      continue; /* cut off meanwhile */
+    atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING);
+    /* Opened while it lay past the end (I3)? */
+    if (state == PAGE_CLEAN && (atomic_load(section_lane(section, page)) & LANE_OPEN))
+      section_mark(section, page);
+  }
+}
+
+/* Copy the bytes of claimed pages; holes of the file stay holes of the data. */
+static int
+copy(struct section *section, uint64_t first, uint64_t n) {
+  uint64_t at = first << host_config.page_shift;
+  uint64_t end = (first + n) << host_config.page_shift;
+  uint64_t size = atomic_load(&section->control->size);
+  if (end > size)
+    end = size;
+  while (at < end) {
+    uint64_t data, data_end;
+    int error = host_next_data(section->file_fd, at, end, &data, &data_end);
+    if (error || data >= end)
+      return error;
+    size_t len = data_end - data < KEEPER_BUFFER ? (size_t)(data_end - data) : KEEPER_BUFFER;
+    size_t got;
+    error = host_read(section->file_fd, keeper_buffer(), len, data, &got);
+    if (!error)
+      error = data_write(section, keeper_buffer(), got, data);
+    if (error)
+      return error;
+    at = data + len;
+  }
+  return 0;
+}
+
+/* A page that somebody else fills: wait, or take over from a dead one. */
+static int
+wait_for_filler(struct section *section, uint64_t page) {
+  page_byte *state = section_state(section, page);
+  uint64_t nap = 20000, waited = 0;
+  while (atomic_load(state) == PAGE_FILLING) {
+    host_nap(nap);
+    waited += nap;
+    if (nap < 1000000)
+      nap *= 2;
+    if (waited < PATIENCE_NS || (atomic_load(section_lane(section, page)) & LANE_FILLING))
+      continue;
+    bool alive;
+    int error = lane_any_other(section, page, LANE_FILLING, &alive);
+    if (error)
+      return error;
+    if (!alive)
+      page_step(state, PAGE_FILLING, PAGE_UNFILLED);
+    waited = 0;
+  }
+  return 0;
+}
+
+int
+fill(struct section *section, uint64_t first, uint64_t npages) {
+  uint64_t exist = section_npages(section);
+  uint64_t end = first + npages < exist ? first + npages : exist;
+  int error = 0;
+  for (uint64_t page = first; page < end && !error;) {
+    uint64_t n = claim(section, page, end - page);
+    if (n > 0) {
+      error = copy(section, page, n);
+      settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
+      if (!error)
+        counter_add(COUNT_PAGES_FILLED, n);
+    } else if (page_is_filled(atomic_load(section_state(section, page)))) {
+      n = 1;
+    } else {
+      error = wait_for_filler(section, page);
+    }
+    page += n;
+  }
+  return error;
+}
+
+struct fill_request {
+  struct section *section;
+  uint64_t first, npages;
+};
+
+static int
+fill_job(void *arg) {
+  const struct fill_request *request = arg;
+  return fill(request->section, request->first, request->npages);
+}
+
+int
+fill_from_anywhere(struct section *section, uint64_t first, uint64_t npages) {
+  struct fill_request request = { section, first, npages };
+  return keeper_run(fill_job, &request);
+}

@@ -1,0 +1,250 @@
+/* keeper.c - a mailbox of requests and the threads that serve it.
+ *
+ * The mailbox is an array of slots, because a post comes from the fault handler too: claiming a
+ * slot is one compare-and-swap, waiting is a futex.  Two threads, so that a fill doesn't queue
+ * behind one slow flush; both are started before the first mapping exists, since creating a
+ * thread allocates, and a thread of the program that waits here for a fill may hold malloc's lock.
+ */
+#include "backing/keeper.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "host/lock.h"
+
+#define KEEPER_THREADS 2
+#define KEEPER_SLOTS 64
+/* How often the first thread looks whether the program's own threads have all ended. */
+#define KEEPER_LOOK_NS 2000000000
+/* How long to look before sleeping: waking a thread costs as much as several fills. */
+#define KEEPER_SPIN_NS 40000
+
+struct request {
+  int (*job)(void *arg);
+  void *arg;
+  int result;
+  _Atomic uint32_t done;
+};
+
+static struct {
+  _Atomic(struct request *) slot[KEEPER_SLOTS];
+  _Atomic uint32_t posted; /* counts posts; what idle threads sleep on */
+  _Atomic uint32_t asleep;
+  _Atomic uint32_t ready; /* 1: the first thread runs; 2: it could not start */
+  _Atomic uint32_t next_buffer;
+  int start_error;
+  bool running;
+  int inbox; /* number in the keepers' table */
+  struct host_inbox_address address;
+  uint64_t tickets;
+  unsigned char *buffers; /* KEEPER_THREADS of them */
+} keeper;
+
+static _Thread_local void *own_buffer __attribute__((tls_model("initial-exec")));
+
+bool
+keeper_is_running(void) {
+  return keeper.running;
+}
+
+void *
+keeper_buffer(void) {
+  return own_buffer;
+}
+
+static void
+pause_cpu(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#else
+  atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Look at *word for a short while; true if it left the value. */
+static bool
+spin_while(_Atomic uint32_t *word, uint32_t value) {
+  if (host_config.ncpus < 2)
+    return false;
+  uint64_t until = host_now_ns() + KEEPER_SPIN_NS;
+  do {
+    for (int i = 0; i < 64; i++) {
+      if (atomic_load_explicit(word, memory_order_acquire) != value)
+        return true;
+      pause_cpu();
+    }
+  } while (host_now_ns() < until);
+  return false;
+}
+
+/* ---- The serving side ---------------------------------------------------------------------- */
+
+static struct request *
+next_request(void) {
+  for (int i = 0; i < KEEPER_SLOTS; i++)
+    if (atomic_load_explicit(&keeper.slot[i], memory_order_relaxed)) {
+      struct request *request = atomic_exchange(&keeper.slot[i], NULL);
+      if (request)
+        return request;
+    }
+  return NULL;
+}
+
+static void
+serve(struct request *request) {
+  request->result = request->job(request->arg);
+  _Atomic uint32_t *done = &request->done;
+  atomic_store(done, 1);
+  /* The request may be gone by now: a wake of an address that is no futex is harmless. */
+  host_wake(done, 1);
+}
+
+/* A program's process ends when its last thread does, as if that had called exit(0).  We are
+ * threads too, so the last of them doesn't know: we do it for it. */
+static void
+end_if_alone(void) {
+  unsigned count;
+  if (!host_thread_count(&count) && count == KEEPER_THREADS)
+    exit(0);
+}
+
+static void
+sleep_until_posted(uint32_t posted, bool is_first) {
+  atomic_fetch_add(&keeper.asleep, 1);
+  host_wait(&keeper.posted, posted, is_first ? KEEPER_LOOK_NS : 0);
+  atomic_fetch_sub(&keeper.asleep, 1);
+  if (is_first && atomic_load(&keeper.posted) == posted)
+    end_if_alone();
+}
+
+static void
+serve_for_ever(bool is_first) {
+  own_buffer = keeper.buffers + KEEPER_BUFFER * atomic_fetch_add(&keeper.next_buffer, 1);
+  for (;;) {
+    uint32_t posted = atomic_load(&keeper.posted);
+    struct request *request = next_request();
+    if (request) {
+      serve(request);
+    } else if (!spin_while(&keeper.posted, posted)) {
+      sleep_until_posted(posted, is_first);
+    }
+  }
+}
+
+static void *
+other_thread(void *arg) {
+  (void)arg;
+  serve_for_ever(false);
+  return NULL;
+}
+
+static int
+first_thread_start(void) {
+  int error = host_table_leave();
+  if (error)
+    return error;
+  error = host_inbox(&keeper.inbox, &keeper.address);
+  if (error)
+    return error;
+  for (int i = 1; i < KEEPER_THREADS && !error; i++)
+    error = host_thread_start(other_thread, NULL, "softmap"); /* shares this thread's table */
+  return error;
+}
+
+static void *
+first_thread(void *arg) {
+  (void)arg;
+  keeper.start_error = first_thread_start();
+  atomic_store(&keeper.ready, keeper.start_error ? 2 : 1);
+  host_wake(&keeper.ready, INT_MAX);
+  if (keeper.start_error)
+    return NULL;
+  serve_for_ever(true);
+  return NULL;
+}
+
+/* ---- The asking side ----------------------------------------------------------------------- */
+
+int
+keeper_start(void) {
+  if (keeper.running)
+    return 0;
+  if (!keeper.buffers) {
+    void *buffers;
+    int error = host_map(&buffers, NULL, KEEPER_BUFFER * KEEPER_THREADS, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (error)
+      return error;
+    keeper.buffers = buffers;
+  }
+  atomic_store(&keeper.ready, 0);
+  atomic_store(&keeper.next_buffer, 0);
+  int error = host_thread_start(first_thread, NULL, "softmap");
+  if (error)
+    return error;
+  while (!atomic_load(&keeper.ready))
+    host_wait(&keeper.ready, 0, 0);
+  if (keeper.start_error)
+    return keeper.start_error;
+  keeper.running = true;
+  return 0;
+}
+
+int
+keeper_restart(void) {
+  for (int i = 0; i < KEEPER_SLOTS; i++)
+    atomic_store(&keeper.slot[i], NULL);
+  atomic_store(&keeper.asleep, 0);
+  keeper.running = false;
+  return keeper_start();
+}
+
+static void
+post(struct request *request) {
+  for (;;) {
+    for (int i = 0; i < KEEPER_SLOTS; i++) {
+      struct request *none = NULL;
+      if (atomic_compare_exchange_strong(&keeper.slot[i], &none, request)) {
+        atomic_fetch_add(&keeper.posted, 1);
+        if (atomic_load(&keeper.asleep))
+          host_wake(&keeper.posted, 1);
+        return;
+      }
+    }
+    host_yield(); /* more askers than slots */
+  }
+}
+
+int
+keeper_run(int (*job)(void *arg), void *arg) {
+  if (own_buffer)
+    return job(arg);
+  struct request request = { .job = job, .arg = arg };
+  post(&request);
+  if (!spin_while(&request.done, 0))
+    while (!atomic_load(&request.done))
+      host_wait(&request.done, 0, 0);
+  return request.result;
+}
+
+int
+keeper_post(int fd, uint64_t *ticket) {
+  *ticket = ++keeper.tickets;
+  return host_inbox_post(&keeper.address, *ticket, fd);
+}
+
+int
+keeper_take(uint64_t ticket, int *fd) {
+  uint64_t got;
+  int error;
+  while (!(error = host_inbox_take(keeper.inbox, &got, fd))) {
+    if (got == ticket)
+      return 0;
+    error = host_close(*fd); /* of a hand-over that was given up */
+    if (error)
+      return error;
+  }
+  return error;
+}

@@ -1,0 +1,66 @@
+/* refresh.c - MS_INVALIDATE: reading clean pages from the file again.
+ *
+ * clean -> filling -> read aside -> written into the data if it differs -> clean.  The page stays
+ * readable meanwhile; a store to it waits for the fill, as at the first one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backing/file.h"
+#include "backing/keeper.h"
+#include "backing/writeback.h"
+
+/* Bring the bytes of one page up to date with the file. */
+static int
+reread(struct section *section, uint64_t page) {
+  size_t half = KEEPER_BUFFER / 2;
+  unsigned char *file = keeper_buffer();
+  unsigned char *memory = file + half;
+  uint64_t at = page << host_config.page_shift;
+  uint64_t end = at + host_config.page_size;
+  uint64_t size = atomic_load(&section->control->size);
+  if (end > size)
+    end = size;
+  while (at < end) {
+    size_t len = end - at < half ? (size_t)(end - at) : half;
+    size_t got, had;
+    int error = host_read(section->file_fd, file, len, at, &got);
+    if (!error)
+      error = data_read(section, memory, got, at, &had);
+    if (!error && (had < got || memcmp(file, memory, got) != 0))
+      error = data_write(section, file, got, at);
+    if (error)
+      return error;
+    at += len;
+  }
+  return 0;
+}
+
+static int
+refresh_page(struct section *section, uint64_t page) {
+  page_byte *lane = section_lane(section, page);
+  page_byte *state = section_state(section, page);
+  uint8_t was = atomic_load(state);
+  if (was != PAGE_CLEAN && was != PAGE_WRITTEN)
+    return 0;
+  atomic_fetch_or(lane, LANE_FILLING);
+  int error = 0;
+  if (page_step(state, was, PAGE_FILLING)) {
+    error = reread(section, page);
+    page_step(state, PAGE_FILLING, was);
+  }
+  atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
+  return error;
+}
+
+int
+refresh(struct section *section, uint64_t first, uint64_t npages) {
+  lock_take(&section->sync_lock);
+  int error = file_look(section);
+  uint64_t exist = section_npages(section);
+  uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
+  for (uint64_t page = first; page < end && !error; page++)
+    error = refresh_page(section, page);
+  lock_drop(&section->sync_lock);
+  return error;
+}

@@ -1,0 +1,277 @@
+/* writeback.c - writing dirty pages to the file, and no others.
+ *
+ * A span of pages at a time: take their bits, turn the dirty ones to "writing", close them in
+ * every mapping of this process, drop the bits, write each run of neighbours with one call, and
+ * judge: a page is as in the file only if nobody marked it since and no lane has it open.
+ * Flushing works the same way one level up: written -> flushing -> clean, or dirty again.
+ */
+#include "backing/writeback.h"
+
+#include <errno.h>
+
+#include "backing/file.h"
+#include "backing/flush.h"
+#include "backing/keeper.h"
+#include "trace/counters.h"
+#include "track/readers.h"
+#include "track/track.h"
+
+/* Clean pages between two dirty ones that are closed along with them, so that one call of the
+ * host protects all and their memory areas merge. */
+#define SPAN_GAP 16
+
+/* What a write-back found on its way. */
+struct progress {
+  int error;           /* the first one */
+  bool met_another;    /* a page is being written by another process */
+  bool wrote;
+};
+
+static void
+note(struct progress *progress, int error) {
+  if (error && !progress->error)
+    progress->error = error;
+  if (error)
+    counter_add(COUNT_WRITE_ERRORS, 1);
+}
+
+/* ---- One span ------------------------------------------------------------------------------ */
+
+/* A page in the middle of being written, not by us: by a living process, or by one that died? */
+static void
+meet_writer(struct section *section, uint64_t page, struct progress *progress) {
+  bool alive;
+  int error = lane_any_other(section, page, LANE_WRITING, &alive);
+  page_byte *state = section_state(section, page);
+  if (error)
+    note(progress, error);
+  else if (!alive && (page_step(state, PAGE_WRITING, PAGE_DIRTY) ||
+                      page_step(state, PAGE_WRITING_AGAIN, PAGE_DIRTY)))
+    summary_set(section, page, SUMMARY_DIRTY);
+  progress->met_another = true;
+}
+
+/* Dirty -> writing, under the bits.  The mark in the lane comes first: a state "writing" without
+ * a living lane that says so is taken over. */
+static bool
+claim(struct section *section, uint64_t page) {
+  page_byte *lane = section_lane(section, page);
+  atomic_fetch_or(lane, LANE_WRITING);
+  if (page_step(section_state(section, page), PAGE_DIRTY, PAGE_WRITING))
+    return true;
+  atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
+  return false;
+}
+
+/* A span at work. */
+struct span {
+  uint64_t first, n;
+  struct track_set claimed;
+  struct track_set open; /* somewhere, when we looked (I2) */
+};
+
+/* Claim and close the dirty pages of the span. */
+static void
+claim_span(struct section *section, struct span *span) {
+  struct track_set to_close = { { 0 } };
+  bool any = false;
+  uint64_t first = span->first, n = span->n;
+  uint32_t side = readers_enter_to_close();
+  section_bits_take(section, first, n);
+  for (uint64_t i = 0; i < n; i++) {
+    if (atomic_load(section_state(section, first + i)) != PAGE_DIRTY ||
+        !claim(section, first + i))
+      continue;
+    track_set_add(&span->claimed, i);
+    if ((atomic_load(section_lane(section, first + i)) & LANE_OPEN) &&
+        !section_is_pinned(section, first + i)) {
+      track_set_add(&to_close, i);
+      any = true;
+    }
+  }
+  if (any)
+    track_close(section, first, n, &to_close);
+  section_bits_drop(section, first, n);
+  readers_leave(side);
+}
+
+/* Write the bytes of a run of claimed pages, up to the end of the file; *done receives how many
+ * pages are in the file now. */
+static int
+write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
+  unsigned char *from;
+  *done = 0;
+  int error = window_cover(section, first, n, &from);
+  uint64_t offset = first << host_config.page_shift;
+  uint64_t size = atomic_load(&section->control->size);
+  uint64_t end = (first + n) << host_config.page_shift;
+  if (end > size)
+    end = size;
+  uint64_t at = offset;
+  while (at < end && !error) {
+    struct iovec vec = { .iov_base = from + (at - offset), .iov_len = (size_t)(end - at) };
+    size_t put;
+    error = host_write(section->file_fd, &vec, 1, at, &put);
+    if (!error && put == 0)
+      error = EIO;
+    if (!error) {
+      at += put;
+      counter_add(COUNT_WRITES, 1);
+      counter_add(COUNT_BYTES_WRITTEN, put);
+    }
+  }
+  *done = at >= end ? n : (at - offset) >> host_config.page_shift;
+  counter_add(COUNT_PAGES_WRITTEN, *done);
+  return error;
+}
+
+/* Which claimed pages can still be stored to without a mark: pinned ones, those that could not be
+ * closed, and those that other processes have open. */
+static void
+look_at_lanes(struct section *section, struct span *span, struct progress *progress) {
+  for (uint64_t i = 0; i < span->n; i++) {
+    if (!track_set_has(&span->claimed, i))
+      continue;
+    bool is_open = atomic_load(section_lane(section, span->first + i)) & LANE_OPEN;
+    if (!is_open) {
+      int error = lane_any_other(section, span->first + i, LANE_OPEN, &is_open);
+      note(progress, error);
+      is_open |= error != 0;
+    }
+    if (is_open)
+      track_set_add(&span->open, i);
+  }
+}
+
+/* The write of a claimed page is over. */
+static void
+judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
+  page_byte *lane = section_lane(section, page);
+  uint8_t bits = SUMMARY_UNFLUSHED;
+  if (!page_end_write(section_state(section, page), is_written, is_open))
+    bits = is_written ? SUMMARY_UNFLUSHED | SUMMARY_DIRTY : SUMMARY_DIRTY;
+  summary_set(section, page, bits);
+  atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
+}
+
+static void
+write_span(struct section *section, uint64_t first, uint64_t n, struct progress *progress) {
+  struct span span = { .first = first, .n = n };
+  claim_span(section, &span);
+  look_at_lanes(section, &span, progress);
+  for (uint64_t i = 0; i < n;) {
+    uint64_t end = i;
+    while (end < n && track_set_has(&span.claimed, end))
+      end++;
+    if (end > i) {
+      uint64_t done;
+      int error = write_run(section, first + i, end - i, &done);
+      note(progress, error);
+      progress->wrote = true;
+      for (uint64_t k = i; k < end; k++)
+        judge(section, first + k, k - i < done, track_set_has(&span.open, k));
+    }
+    i = end + 1;
+  }
+}
+
+/* ---- A range ------------------------------------------------------------------------------- */
+
+/* The next span of dirty pages in [*at, end), at most TRACK_GROUP long. */
+static bool
+next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_end,
+          struct progress *progress) {
+  uint64_t first = end, last = end;
+  for (uint64_t page = *at; page < end; page++) {
+    uint8_t state = atomic_load(section_state(section, page));
+    if (first != end && (page - last > SPAN_GAP || page - first >= TRACK_GROUP))
+      break;
+    if (state == PAGE_WRITING || state == PAGE_WRITING_AGAIN)
+      meet_writer(section, page, progress);
+    if (state != PAGE_DIRTY)
+      continue;
+    first = first == end ? page : first;
+    last = page;
+  }
+  *at = first;
+  *span_end = last + 1;
+  return first != end;
+}
+
+/* One block of the summary.  Its mark is taken away before its pages are looked at: whoever
+ * marks a page afterwards sets it again. */
+static void
+write_block(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
+  page_byte *summary = section_summary(section, first);
+  if (!(atomic_load(summary) & SUMMARY_DIRTY))
+    return;
+  bool is_whole = first % SUMMARY_PAGES == 0 &&
+                  (end % SUMMARY_PAGES == 0 || end == section_npages(section));
+  if (is_whole)
+    atomic_fetch_and(summary, (uint8_t)~SUMMARY_DIRTY);
+  uint64_t span_end;
+  bool met_before = progress->met_another;
+  progress->met_another = false;
+  for (uint64_t page = first; next_span(section, &page, end, &span_end, progress); page = span_end)
+    write_span(section, page, span_end - page, progress);
+  if (progress->met_another)
+    atomic_fetch_or(summary, SUMMARY_DIRTY);
+  progress->met_another |= met_before;
+}
+
+static void
+write_range(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
+  for (uint64_t page = first; page < end;) {
+    uint64_t block_end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
+    if (block_end > end)
+      block_end = end;
+    write_block(section, page, block_end, progress);
+    page = block_end;
+  }
+}
+
+static bool
+any_dirty_block(struct section *section, uint64_t first, uint64_t end) {
+  for (uint64_t page = first; page < end; page = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES)
+    if (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)
+      return true;
+  return false;
+}
+
+/* Write what is dirty; wait for what others are writing, and look again. */
+static int
+write_all(struct section *section, uint64_t first, uint64_t npages) {
+  struct progress progress = { 0 };
+  uint64_t nap = 50000;
+  do {
+    uint64_t exist = section_npages(section);
+    uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
+    if (first >= end || !any_dirty_block(section, first, end))
+      break;
+    int error = file_make_writable(section);
+    if (error) {
+      note(&progress, error);
+      break;
+    }
+    if (progress.met_another)
+      host_nap(nap);
+    progress.met_another = false;
+    write_range(section, first, end, &progress);
+  } while (progress.met_another && !progress.error);
+  if (progress.wrote)
+    note(&progress, file_remember(section));
+  return progress.error;
+}
+
+int
+writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
+  lock_take(&section->sync_lock);
+  int error = file_look(section);
+  if (!error)
+    error = write_all(section, first, npages);
+  if (!error && flush)
+    error = flush_written(section);
+  lock_drop(&section->sync_lock);
+  int pending = atomic_exchange(&section->pending_error, 0);
+  return error ? error : pending;
+}

@@ -1,0 +1,16 @@
+/* writeback.h - from the section to the file. */
+#ifndef SOFTMAP_WRITEBACK_H
+#define SOFTMAP_WRITEBACK_H
+
+#include "section/section.h"
+
+/* Write the dirty pages of [first, first + npages), and with `flush` the file to storage.
+ * On failure the pages concerned are dirty again; the rest of the range is still tried.
+ * Also returns an error that an earlier write-back could not report.  [keeper] */
+SOFTMAP_MUST_CHECK int writeback(struct section *section, uint64_t first, uint64_t npages,
+                                 bool flush);
+/* Read the pages of the range again that are clean and closed everywhere (MS_INVALIDATE).
+ * [keeper] */
+SOFTMAP_MUST_CHECK int refresh(struct section *section, uint64_t first, uint64_t npages);
+
+#endif

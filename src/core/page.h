@@ -1,0 +1,134 @@
+/* page.h - the page protocol's bytes and their transitions.  Pure: atomics only, no system call,
+ * async-signal-safe throughout.  doc/design.md, "The page protocol", says why it is right.
+ *
+ * Three bytes a page:
+ *   state  one a page of the section, shared by all processes.  Changed by compare-and-swap.
+ *   lane   one a page of the section and process: whether the page is open here, and the marks of
+ *          who is filling or writing it.  Holds the page bit, which only threads of that process
+ *          contend for: a stopped or killed process never holds up another one.
+ *   view   one a page of a mapping: the protection asked for, whether the page is shown (not
+ *          inaccessible) and open in this mapping.  Changed only under the page bit.
+ *
+ * Invariants:
+ *   I1  open implies marked: a page that the host lets a mapping write has OPEN in its view and
+ *       its lane, and its state is DIRTY, WRITING or WRITING_AGAIN (or it lies past the end).
+ *   I2  a writer looks at the lanes after the state says WRITING and before it reads the page's
+ *       memory: a page that is open somewhere then stays dirty, whatever happens to the lanes
+ *       meanwhile; one that is opened later is marked again.  So whoever only closes a page has
+ *       nothing to mark.  (Looking after the write loses stores: a lane may have been open while
+ *       the memory was read and closed before the look.  tests/unit/core_page_orders.c plays the
+ *       right orders and the wrong ones.)
+ *   I3  whoever opens sets OPEN in the lane before it marks the state, and has the host open the
+ *       page after that; whoever makes a state cleaner or WRITING does that before it looks at the
+ *       lanes.  Both sides sequentially consistent: neither may miss the other.
+ */
+#ifndef SOFTMAP_PAGE_H
+#define SOFTMAP_PAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint8_t page_byte;
+
+enum page_state {
+  PAGE_UNFILLED = 0, /* also: past the end, or never looked at */
+  PAGE_FILLING,
+  PAGE_CLEAN,
+  PAGE_WRITTEN,       /* as in the file, but the file wasn't flushed since */
+  PAGE_FLUSHING,      /* the same, and a flush is under way */
+  PAGE_DIRTY,
+  PAGE_WRITING,       /* dirt to whoever adopts */
+  PAGE_WRITING_AGAIN, /* stored to, or closed, since the write began */
+  PAGE_STATE_COUNT
+};
+
+enum lane_bits {
+  LANE_BIT = 0x01,     /* the page bit */
+  LANE_OPEN = 0x02,    /* some mapping of this process can store without a fault */
+  LANE_WRITING = 0x04, /* this process is the writer of a WRITING page */
+  LANE_FILLING = 0x08, /* this process fills a FILLING page */
+  LANE_AHEAD = 0x10,   /* opened ahead: the twin tells (later) */
+};
+
+enum view_bits {
+  VIEW_ASKED = 0x07, /* PROT_READ 1, PROT_WRITE 2, PROT_EXEC 4 */
+  VIEW_OPEN = 0x08,
+  VIEW_SHOWN = 0x10,
+  VIEW_LOCKED = 0x20, /* mlock */
+  VIEW_NOFORK = 0x40, /* MADV_DONTFORK */
+};
+
+/* ---- The page bit -------------------------------------------------------------------------- */
+
+static inline bool
+page_bit_try(page_byte *lane) {
+  return !(atomic_fetch_or_explicit(lane, LANE_BIT, memory_order_acquire) & LANE_BIT);
+}
+
+static inline void
+page_bit_drop(page_byte *lane) {
+  atomic_fetch_and_explicit(lane, (uint8_t)~LANE_BIT, memory_order_release);
+}
+
+/* ---- States -------------------------------------------------------------------------------- */
+
+static inline bool
+page_is_filled(uint8_t state) {
+  return state >= PAGE_CLEAN;
+}
+
+/* Would a sync write it? */
+static inline bool
+page_is_dirty(uint8_t state) {
+  return state >= PAGE_DIRTY;
+}
+
+/* One step of a state; false if it was another one. */
+static inline bool
+page_step(page_byte *state, uint8_t from, uint8_t to) {
+  return atomic_compare_exchange_strong(state, &from, to);
+}
+
+/* Mark: the page is or may be stored to from now on.  False if it can't be marked because it is
+ * being filled, or doesn't exist (whoever makes it exist looks at the lanes). */
+static inline bool
+page_mark(page_byte *state) {
+  uint8_t now = atomic_load(state);
+  for (;;) {
+    uint8_t to;
+    switch ((enum page_state)now) {
+    case PAGE_CLEAN:
+    case PAGE_WRITTEN:
+    case PAGE_FLUSHING:
+      to = PAGE_DIRTY;
+      break;
+    case PAGE_WRITING:
+      to = PAGE_WRITING_AGAIN;
+      break;
+    case PAGE_DIRTY:
+    case PAGE_WRITING_AGAIN:
+      return true;
+    case PAGE_UNFILLED:
+    case PAGE_FILLING:
+    case PAGE_STATE_COUNT:
+    default:
+      return false;
+    }
+    if (atomic_compare_exchange_weak(state, &now, to))
+      return true;
+  }
+}
+
+/* The writer is done.  open_somewhere: as the lanes were when it looked (I2).  Returns whether the
+ * page is as in the file now. */
+static inline bool
+page_end_write(page_byte *state, bool written, bool open_somewhere) {
+  if (written && !open_somewhere && page_step(state, PAGE_WRITING, PAGE_WRITTEN))
+    return true;
+  if (!page_step(state, PAGE_WRITING, PAGE_DIRTY))
+    page_step(state, PAGE_WRITING_AGAIN, PAGE_DIRTY); /* else: cut off by a shrinking file */
+  return false;
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* fork.c - so that a child shares what it should, and loses nothing.
+ *
+ * Before: the map is held still, our descriptors are on their way to the child, no page is open
+ * and none can be opened (but pinned ones, whose system calls go on in the parent).
+ * In the child, before any code of the program: keepers of its own, the descriptors, a lane in
+ * every section.  A section for which that fails is out of reach in the child: touching it raises
+ * SIGBUS there, and one line says so.
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include "backing/keeper.h"
+#include "core/text.h"
+#include "host/arena.h"
+#include "host/lock.h"
+#include "process/process.h"
+#include "section/directory.h"
+#include "section/section.h"
+#include "space/space.h"
+#include "track/readers.h"
+#include "track/track.h"
+
+#define FDS_PER_SECTION 3
+
+static int channel[2] = { -1, -1 };
+static sigset_t mask;
+static bool is_prepared;
+
+/* ---- Descriptors on their way -------------------------------------------------------------- */
+
+struct hand_over {
+  uint64_t ticket;
+  int channel; /* in the keepers' table */
+};
+
+static int
+send_section(struct section *section, void *arg) {
+  const struct hand_over *hand_over = arg;
+  int fds[FDS_PER_SECTION] = { section->file_fd, section->data_fd, section->control_fd };
+  return host_send_fds(hand_over->channel, &section->key, sizeof section->key, fds,
+                       FDS_PER_SECTION);
+}
+
+static int
+send_job(void *arg) {
+  struct hand_over *hand_over = arg;
+  int error = keeper_take(hand_over->ticket, &hand_over->channel);
+  if (error)
+    return error;
+  error = section_each(send_section, hand_over);
+  int close_error = host_close(hand_over->channel);
+  return error ? error : close_error;
+}
+
+static int
+receive_section(struct section *section, void *arg) {
+  const struct hand_over *hand_over = arg;
+  struct section_key key;
+  int fds[FDS_PER_SECTION];
+  section->file_fd = section->data_fd = section->control_fd = -1;
+  section->window.addr = NULL; /* not inherited */
+  section->window.npages = 0;
+  for (unsigned k = 0; k < EXTENT_MAX; k++) {
+    section->peers[k].lanes = NULL;
+    section->peers[k].count = 0;
+  }
+  lock_reset(&section->sync_lock);
+  lock_reset(&section->resize_lock);
+  lock_reset(&section->peers_lock);
+  int error = host_receive_fds(hand_over->channel, &key, sizeof key, fds, FDS_PER_SECTION);
+  if (error)
+    return 0; /* the next ones will fail as well; each is found without a lane */
+  section->file_fd = fds[0];
+  section->data_fd = fds[1];
+  section->control_fd = fds[2];
+  if (key.device != section->key.device || key.inode != section->key.inode)
+    return EIO;
+  return 0;
+}
+
+/* A lane of our own.  The parent's, which we see mapped, must not be touched. */
+static int
+join_section(struct section *section, void *arg) {
+  (void)arg;
+  for (unsigned k = 0; k < EXTENT_MAX; k++) {
+    void *lane = (void *)section->extent[k].lane;
+    section->extent[k].lane = NULL;
+    if (lane && host_unmap(lane, (size_t)extent_pages(k)))
+      return ENOMEM;
+  }
+  if (section->control_fd >= 0 && lane_claim(section))
+    atomic_store(&section->has_lane, false);
+  return 0;
+}
+
+static int
+receive_job(void *arg) {
+  struct hand_over *hand_over = arg;
+  int error = keeper_take(hand_over->ticket, &hand_over->channel);
+  if (error)
+    hand_over->channel = -1;
+  int receive_error = section_each(receive_section, hand_over);
+  if (!error)
+    error = host_close(hand_over->channel);
+  int join_error = section_each(join_section, NULL);
+  return error ? error : receive_error ? receive_error : join_error;
+}
+
+/* ---- Before and after ---------------------------------------------------------------------- */
+
+static void
+close_channel(void) {
+  for (int i = 0; i < 2; i++) {
+    if (channel[i] >= 0 && host_close(channel[i]))
+      channel[i] = -1;
+    channel[i] = -1;
+  }
+}
+
+static int
+close_pages(struct section *section, void *arg) {
+  (void)arg;
+  track_close_all(section, 0, section_reach(section), false);
+  return 0;
+}
+
+static void
+prepare(void) {
+  sigset_t before;
+  host_signals_block(&before);
+  space_fork_prepare();
+  section_lock_all();
+  mask = before; /* under the locks: another thread may be forking, too */
+  int error = 0;
+  if (keeper_is_running() && (error = host_channel(channel)) == 0) {
+    struct hand_over hand_over = { 0 };
+    error = keeper_post(channel[0], &hand_over.ticket);
+    if (!error)
+      error = keeper_run(send_job, &hand_over);
+  }
+  is_prepared = !error;
+  readers_gate_close();
+  arena_fork_prepare();
+  section_each(close_pages, NULL);
+}
+
+static void
+after(void) {
+  arena_fork_done();
+  readers_gate_open();
+  section_unlock_all();
+}
+
+static void
+in_parent(void) {
+  after();
+  close_channel();
+  sigset_t back = mask;
+  space_fork_done();
+  host_signals_set(&back);
+}
+
+static int
+close_inherited(struct section *section, void *arg) {
+  (void)arg;
+  track_close_inherited(section);
+  return 0;
+}
+
+static int
+count_without_lane(struct section *section, void *arg) {
+  *(unsigned *)arg += !atomic_load(&section->has_lane);
+  return 0;
+}
+
+static void
+say_orphans(void) {
+  unsigned orphans = 0;
+  section_each(count_without_lane, &orphans);
+  if (!orphans)
+    return;
+  struct text text = { 0 };
+  text_add(&text, "softmap: a forked process could not join ");
+  text_add_number(&text, orphans);
+  text_add(&text, " of its file mappings (descriptors or memory); they raise SIGBUS in it\n");
+  host_message(text.at, text.len);
+}
+
+static int
+forget_lane(struct section *section, void *arg) {
+  (void)arg;
+  atomic_store(&section->has_lane, false);
+  return 0;
+}
+
+static void
+in_child(void) {
+  section_each(forget_lane, NULL); /* until it has its own */
+  host_lineage_renew();
+  readers_reset();
+  after();
+  directory_forget();
+  section_each(close_inherited, NULL);
+  struct hand_over hand_over = { 0 };
+  if (is_prepared && !keeper_restart() && !keeper_post(channel[1], &hand_over.ticket) &&
+      !keeper_run(receive_job, &hand_over))
+    is_prepared = false;
+  close_channel();
+  struct mapping *not_inherited;
+  space_drop_nofork(&not_inherited);
+  space_fork_done();
+  space_discard(not_inherited);
+  say_orphans();
+  host_signals_set(&mask);
+}
+
+int
+process_watch_fork(void) {
+  static bool is_watching;
+  int error = is_watching ? 0 : pthread_atfork(prepare, in_parent, in_child);
+  is_watching |= !error;
+  return error;
+}

@@ -1,0 +1,99 @@
+/* options.c - names, values and defaults of the options, in one table. */
+#include "process/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "section/directory.h"
+
+enum fill_mode { FILL_AUTO, FILL_WHOLE, FILL_TOUCH };
+
+static enum fill_mode fill_mode = FILL_AUTO;
+static uint64_t fill_threshold = (uint64_t)4 << 20;
+
+static int
+set_tracker(const char *value) {
+  if (strcmp(value, "fault") == 0)
+    return 0;
+  if (strcmp(value, "watch") == 0 || strcmp(value, "compare") == 0)
+    return EOPNOTSUPP;
+  return EINVAL;
+}
+
+static int
+set_fill(const char *value) {
+  if (strcmp(value, "auto") == 0)
+    fill_mode = FILL_AUTO;
+  else if (strcmp(value, "whole") == 0)
+    fill_mode = FILL_WHOLE;
+  else if (strcmp(value, "touch") == 0)
+    fill_mode = FILL_TOUCH;
+  else
+    return EINVAL;
+  return 0;
+}
+
+static int
+set_fill_threshold(const char *value) {
+  uint64_t bytes = 0;
+  if (!*value)
+    return EINVAL;
+  for (; *value; value++) {
+    if (*value < '0' || *value > '9' || bytes > (UINT64_MAX - 9) / 10)
+      return EINVAL;
+    bytes = bytes * 10 + (uint64_t)(*value - '0');
+  }
+  fill_threshold = bytes;
+  return 0;
+}
+
+static struct option {
+  const char *name, *variable, *allowed;
+  int (*set)(const char *value);
+  bool is_set;
+} options[] = {
+  { "tracker", "SOFTMAP_TRACKER", "fault", set_tracker, false },
+  { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false },
+  { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false },
+  { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false },
+};
+
+int
+options_set(const char *name, const char *value) {
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (strcmp(options[i].name, name) == 0) {
+      int error = options[i].set(value);
+      options[i].is_set |= !error;
+      return error;
+    }
+  return EINVAL;
+}
+
+static void
+complain(const struct option *option, const char *value) {
+  struct text text = { 0 };
+  text_add(&text, "softmap: ");
+  text_add(&text, option->variable);
+  text_add(&text, "=");
+  text_add(&text, value);
+  text_add(&text, " ignored; allowed: ");
+  text_add(&text, option->allowed);
+  text_add(&text, "\n");
+  host_message(text.at, text.len);
+}
+
+void
+options_from_environment(void) {
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    const char *value = getenv(options[i].variable);
+    if (value && *value && !options[i].is_set && options[i].set(value))
+      complain(&options[i], value);
+  }
+}
+
+bool
+options_fill_whole(uint64_t bytes) {
+  return fill_mode == FILL_WHOLE || (fill_mode == FILL_AUTO && bytes <= fill_threshold);
+}

@@ -1,0 +1,16 @@
+/* options.h - what the user chose: softmap_configure, then the environment, then the default. */
+#ifndef SOFTMAP_OPTIONS_H
+#define SOFTMAP_OPTIONS_H
+
+#include "host/host.h"
+
+/* Set one; 0, EINVAL (unknown name or value), EOPNOTSUPP (not on this host, or not built). */
+SOFTMAP_MUST_CHECK int options_set(const char *name, const char *value);
+/* Take those from the environment that were not set yet.  A bad one gets one line on standard
+ * error, and its default. */
+void options_from_environment(void);
+
+/* Read a file at once whose mapping has so many bytes? */
+bool options_fill_whole(uint64_t bytes);
+
+#endif

@@ -1,0 +1,116 @@
+/* control.h - the control file of a section: how it is laid out, and its header.
+ *
+ * Sparse; nothing in it costs memory before it is used.  All offsets are multiples of
+ * CONTROL_UNIT, so that every host can map each part on its own:
+ *
+ *   header                               CONTROL_UNIT
+ *   lane records                         LANE_MAX of 64 bytes
+ *   extent 0: states, summary            then its lanes, LANE_MAX of them
+ *   extent 1: states, summary            then its lanes ...
+ *
+ * Extent 0 covers the section's pages [0, 2^16), extent k covers [2^(15+k), 2^(16+k)): growing a
+ * section adds extents and never moves one, so addresses once looked up stay right.
+ * states: one byte a page (enum page_state).  summary: one byte for SUMMARY_PAGES states.
+ * A lane: one byte a page (enum lane_bits).  Behind the last extent is the twins' place.
+ *
+ * Widths are fixed, so that programs of any architecture of one machine share a section.
+ */
+#ifndef SOFTMAP_CONTROL_H
+#define SOFTMAP_CONTROL_H
+
+#include "core/page.h"
+#include "host/host.h"
+
+#define CONTROL_MAGIC "softmap\1"
+#define CONTROL_VERSION 1
+#define CONTROL_UNIT ((uint64_t)1 << 16)
+#define EXTENT_SHIFT 16 /* pages of extent 0 */
+#define EXTENT_MAX 21
+#define SECTION_PAGES_MAX ((uint64_t)1 << (EXTENT_SHIFT + EXTENT_MAX - 1))
+#define LANE_MAX 4096
+#define SUMMARY_SHIFT 12
+#define SUMMARY_PAGES ((uint64_t)1 << SUMMARY_SHIFT)
+
+enum summary_bits {
+  SUMMARY_DIRTY = 0x01,     /* the block may have pages that a sync must write */
+  SUMMARY_UNFLUSHED = 0x02, /* ... that were written but not flushed */
+  SUMMARY_FLUSHING = 0x04   /* ... whose flush is under way */
+};
+
+struct lane_record {
+  _Atomic uint32_t used; /* 1: claimed since it was last cleaned */
+  uint32_t reserved;
+  uint64_t pid, start_ticks, pid_namespace;
+  uint64_t reserved2[4];
+};
+
+struct control {
+  char magic[8];
+  uint32_t version, page_size;
+  uint64_t device, inode, birth_ns;
+  uint64_t boot[2];
+  uint64_t owner;
+  _Atomic uint32_t ready;     /* the data file exists */
+  _Atomic uint32_t lanes;     /* one more than the highest lane ever claimed */
+  _Atomic uint64_t size;      /* bytes of the file, as last seen: what pages exist */
+  _Atomic uint64_t mtime_ns;  /* of the file after our last write or look; 0: unknown */
+  _Atomic uint32_t removed;   /* its names are gone */
+  uint32_t reserved;
+  _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
+                                           [low, high), empty if high is 0 */
+  uint64_t twins_offset;      /* where twins go */
+  char path[1024];            /* of the file when the section was made; for people */
+};
+
+/* Bytes of the control file's locks (host_byte_lock). */
+#define CONTROL_LOCK_GATE 0   /* coming and going */
+#define CONTROL_LOCK_RESIZE 1 /* growing and shrinking */
+#define CONTROL_LOCK_LANE 16  /* plus the lane's number: held as long as it lives */
+
+static inline unsigned
+extent_of(uint64_t page) {
+  return page >> EXTENT_SHIFT ? 64u - (unsigned)__builtin_clzll(page) - EXTENT_SHIFT : 0;
+}
+
+static inline uint64_t
+extent_first(unsigned extent) {
+  return extent ? (uint64_t)1 << (EXTENT_SHIFT + extent - 1) : 0;
+}
+
+static inline uint64_t
+extent_pages(unsigned extent) {
+  return extent ? extent_first(extent) : (uint64_t)1 << EXTENT_SHIFT;
+}
+
+/* Bytes of an extent's summary, rounded up, with a spare unit whose last byte nobody uses (so
+ * that writing it lengthens the file without a risk). */
+static inline uint64_t
+extent_summary_size(unsigned extent) {
+  uint64_t blocks = extent_pages(extent) >> SUMMARY_SHIFT;
+  return (blocks / CONTROL_UNIT + 1) * CONTROL_UNIT;
+}
+
+/* Offset of an extent's states; its summary follows, then its lanes. */
+uint64_t control_extent_offset(unsigned extent);
+uint64_t control_lane_offset(unsigned extent, uint32_t lane);
+
+/* Offset of the lane records, and of the end of what is mapped in one piece with the header. */
+#define CONTROL_RECORDS CONTROL_UNIT
+#define CONTROL_HEAD_SIZE                                                                          \
+  (control_extent_offset(0) + extent_pages(0) + extent_summary_size(0))
+
+/* Widen the range of pages that may be open past the end, by [first, end). */
+void control_note_past_end(struct control *control, uint64_t first, uint64_t end);
+
+/* Make the control file at least `end` bytes long.  end is behind a spare byte or a lane of ours.
+ * Never shortens, whoever else does the same. */
+SOFTMAP_MUST_CHECK int control_reserve(int control_fd, uint64_t end);
+
+/* Fill in a fresh header. */
+void control_init(struct control *control, const struct host_stat *file, size_t page_size);
+/* Is it a header that we can work with?  0, or EINVAL, EPROTO (another version or page size). */
+SOFTMAP_MUST_CHECK int control_check(const struct control *control, uint64_t control_size);
+/* May the section of this file have pages that the file has not? */
+SOFTMAP_MUST_CHECK int control_has_dirt(int control_fd, const struct control *control, bool *out);
+
+#endif

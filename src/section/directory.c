@@ -1,0 +1,110 @@
+/* directory.c - finding, making and checking the section directory. */
+#include "section/directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/text.h"
+
+#define DIRECTORY_PREFIX "/dev/shm/softmap-"
+
+static char path[512];
+static int directory_fd = -1;
+static bool has_complained;
+
+int
+directory_choose(const char *to) {
+  size_t len = strlen(to);
+  if (to[0] != '/' || len >= sizeof path)
+    return EINVAL;
+  memcpy(path, to, len + 1);
+  has_complained = false;
+  return 0;
+}
+
+const char *
+directory_path(void) {
+  if (!path[0]) {
+    struct text text = { 0 };
+    text_add(&text, DIRECTORY_PREFIX);
+    text_add_number(&text, host_user());
+    memcpy(path, text.at, text.len + 1);
+  }
+  return path;
+}
+
+/* The one line that a user gets about an unusable section directory. */
+static int
+complain(const char *what, int error) {
+  if (!has_complained) {
+    has_complained = true;
+    struct text text = { 0 };
+    text_add(&text, "softmap: section directory ");
+    text_add(&text, directory_path());
+    text_add(&text, ": ");
+    text_add(&text, what);
+    text_add(&text, "; set SOFTMAP_DIR to a directory of yours with mode 0700\n");
+    host_message(text.at, text.len);
+  }
+  return error;
+}
+
+static int
+check(int fd) {
+  struct host_stat stat;
+  int error = host_stat_fd(fd, &stat);
+  if (error)
+    return error;
+  if (stat.owner != host_user())
+    return complain("belongs to another user", EACCES);
+  if ((stat.mode & 0777) != 0700)
+    return complain("has a mode other than 0700", EACCES);
+  return 0;
+}
+
+static int
+open_failed(int error) {
+  struct text why = { 0 };
+  if (error == ELOOP || error == ENOTDIR)
+    return complain("is a symbolic link, or no directory", EACCES);
+  text_add_error(&why, error);
+  return complain(why.at, error == ENOSPC || error == EDQUOT || error == ENOMEM ? ENOMEM : EACCES);
+}
+
+int
+directory_open(int *fd) {
+  if (directory_fd < 0) {
+    int opened;
+    int error = host_make_dir(directory_path(), 0700);
+    if (error && error != EEXIST)
+      return open_failed(error);
+    error = host_open(&opened, AT_FDCWD, directory_path(),
+                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (error)
+      return open_failed(error);
+    error = check(opened);
+    if (error) {
+      if (host_close(opened))
+        return EACCES;
+      return error;
+    }
+    directory_fd = opened;
+  }
+  *fd = directory_fd;
+  return 0;
+}
+
+void
+directory_forget(void) {
+  directory_fd = -1;
+}
+
+bool
+directory_holds(const char *file) {
+  const char *directory = directory_path();
+  size_t len = strlen(directory);
+  return strncmp(file, directory, len) == 0 && file[len] == '/';
+}

@@ -1,0 +1,173 @@
+/* lane.c - one process's bytes of a section.
+ *
+ * A lane is alive while its owner holds the lock on the lane's byte of the control file.  That
+ * lock belongs to the keepers' descriptor table: the kernel drops it when the process ends in
+ * whatever way or goes on as another program (exec closes the table), a forked child doesn't
+ * inherit it, a reused pid doesn't have it, and it can be asked for from any pid namespace.
+ */
+#include "section/section.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+static int
+map_lanes(struct section *section, unsigned extent, uint32_t lane, uint32_t count, int prot,
+          page_byte **out) {
+  uint64_t offset = control_lane_offset(extent, lane);
+  uint64_t len = extent_pages(extent) * count;
+  int error = control_reserve(section->control_fd, offset + len);
+  if (error)
+    return error;
+  void *addr;
+  error = host_map(&addr, NULL, (size_t)len, prot, MAP_SHARED | MAP_NORESERVE, section->control_fd,
+                   (off_t)offset);
+  if (!error)
+    *out = addr;
+  return error;
+}
+
+int
+lane_reach(struct section *section, unsigned extent) {
+  page_byte *lane;
+  int error = map_lanes(section, extent, section->lane, 1, PROT_READ | PROT_WRITE, &lane);
+  if (!error)
+    section->extent[extent].lane = lane;
+  return error;
+}
+
+static struct lane_record *
+lane_record(struct section *section, uint32_t lane) {
+  return (struct lane_record *)((unsigned char *)section->control + CONTROL_RECORDS) + lane;
+}
+
+/* Give the memory of a lane back, and with it every mark of an owner before us. */
+static int
+lane_clean(struct section *section, uint32_t lane) {
+  struct host_stat stat;
+  int error = host_stat_fd(section->control_fd, &stat);
+  for (unsigned k = 0; k < EXTENT_MAX && !error; k++) {
+    uint64_t offset = control_lane_offset(k, lane);
+    if (offset >= stat.size)
+      break;
+    error = host_punch(section->control_fd, offset, extent_pages(k));
+  }
+  return error;
+}
+
+static int
+lane_lock_free_one(struct section *section, uint32_t *out) {
+  for (uint32_t lane = 0; lane < LANE_MAX; lane++) {
+    int error = host_byte_lock(section->control_fd, CONTROL_LOCK_LANE + lane);
+    if (error == EAGAIN)
+      continue;
+    if (!error)
+      *out = lane;
+    return error;
+  }
+  return EMFILE;
+}
+
+int
+lane_claim(struct section *section) {
+  int error = lane_lock_free_one(section, &section->lane);
+  if (error)
+    return error;
+  error = lane_clean(section, section->lane);
+  struct host_identity identity = { 0 };
+  if (!error)
+    error = host_identity(&identity);
+  struct lane_record *record = lane_record(section, section->lane);
+  record->pid = identity.pid;
+  record->start_ticks = identity.start_ticks;
+  record->pid_namespace = identity.pid_namespace;
+  atomic_store(&record->used, 1);
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  while (lanes <= section->lane &&
+         !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
+    ;
+  for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
+    error = lane_reach(section, k);
+  if (error) {
+    atomic_store(&record->used, 0);
+    if (host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
+      return error; /* closing the descriptor drops it */
+  }
+  atomic_store(&section->has_lane, !error);
+  return error;
+}
+
+void
+lane_give_back(struct section *section) {
+  if (!atomic_exchange(&section->has_lane, false))
+    return;
+  if (lane_clean(section, section->lane))
+    return; /* the next owner cleans it */
+  atomic_store(&lane_record(section, section->lane)->used, 0);
+}
+
+static int
+peers_cover(struct section *section, unsigned extent, uint32_t count) {
+  if (section->peers[extent].count >= count)
+    return 0;
+  size_t old_len = (size_t)extent_pages(extent) * section->peers[extent].count;
+  if (section->peers[extent].lanes) {
+    int error = host_unmap((void *)section->peers[extent].lanes, old_len);
+    if (error)
+      return error;
+    section->peers[extent].lanes = NULL;
+    section->peers[extent].count = 0;
+  }
+  page_byte *lanes;
+  int error = map_lanes(section, extent, 0, count, PROT_READ, &lanes);
+  if (error)
+    return error;
+  section->peers[extent].lanes = lanes;
+  section->peers[extent].count = count;
+  return host_advise((void *)lanes, (size_t)extent_pages(extent) * count, MADV_DONTFORK);
+}
+
+/* The same with the peers' lock held. */
+static int
+any_other(struct section *section, uint64_t page, uint8_t bits, uint32_t lanes, bool *out) {
+  unsigned k = extent_of(page);
+  int error = peers_cover(section, k, lanes);
+  if (error)
+    return error;
+  page_byte *byte = section->peers[k].lanes + (page - extent_first(k));
+  for (uint32_t lane = 0; lane < lanes; lane++, byte += extent_pages(k)) {
+    if (lane == section->lane || !(atomic_load(byte) & bits))
+      continue;
+    error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, out);
+    if (error || *out)
+      return error;
+  }
+  return 0;
+}
+
+int
+lane_any_other(struct section *section, uint64_t page, uint8_t bits, bool *out) {
+  *out = false;
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  if (lanes > LANE_MAX)
+    return EIO; /* a header that somebody else wrote into */
+  if (lanes == 0 || (lanes == 1 && section->lane == 0))
+    return 0;
+  lock_take(&section->peers_lock);
+  int error = any_other(section, page, bits, lanes, out);
+  lock_drop(&section->peers_lock);
+  return error;
+}
+
+int
+lane_others_alive(struct section *section, bool *out) {
+  *out = false;
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++) {
+    if (lane == section->lane)
+      continue;
+    int error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, out);
+    if (error || *out)
+      return error;
+  }
+  return 0;
+}

@@ -1,0 +1,194 @@
+/* section.h - a section as one process knows it: the memory image of one file, shared by all its
+ * mappings.
+ *
+ * Who may call: api, space, backing, track, process; fault for what is SOFTMAP_SIGSAFE.  What
+ * needs a descriptor runs on a keeper thread and says so ("[keeper]").
+ */
+#ifndef SOFTMAP_SECTION_H
+#define SOFTMAP_SECTION_H
+
+#include "core/mapping.h"
+#include "core/page.h"
+#include "host/host.h"
+#include "host/lock.h"
+#include "section/hash.h"
+#include "section/control.h"
+
+/* An extent of the control file, mapped.  Set once, before a mapping needs it; never moves. */
+struct extent {
+  page_byte *states;
+  page_byte *summary;
+  page_byte *lane;          /* ours */
+  _Atomic uint16_t *pins;   /* NULL: nothing was ever pinned here; process-private counts */
+};
+
+struct section_key {
+  uint64_t device, inode;
+};
+
+struct section {
+  UT_hash_handle hh; /* in the registry, by key */
+  struct section_key key;
+  char name[56]; /* of its files in the section directory, without ending */
+  _Atomic uint32_t users; /* mappings, and calls at work */
+  struct control *control;
+  struct extent extent[EXTENT_MAX];
+  _Atomic unsigned nextents;
+  uint32_t lane;
+  _Atomic bool has_lane; /* false: a forked child that could not get one */
+  int data_fd, control_fd, file_fd; /* numbers in the keepers' table */
+  bool file_is_writable;
+  struct lock sync_lock;   /* one sync at a time, in this process; guards window */
+  struct lock resize_lock; /* one growing or shrinking at a time, in this process */
+  struct lock peers_lock;  /* guards peers */
+  struct {
+    unsigned char *addr;
+    uint64_t first, npages;
+  } window; /* a view of the data that only we use */
+  struct {
+    page_byte *lanes; /* all lanes of an extent, side by side */
+    uint32_t count;
+  } peers[EXTENT_MAX];
+  struct mapping *_Atomic mappings;
+  _Atomic int pending_error; /* of a write-back that could not be reported */
+  _Atomic uint64_t fill_next; /* page behind the last fill on touch */
+  _Atomic uint32_t fill_run;  /* pages that it filled */
+};
+
+/* ---- Where things are ---------------------------------------------------------------------- */
+
+static inline page_byte *
+section_state(struct section *section, uint64_t page) {
+  unsigned k = extent_of(page);
+  return &section->extent[k].states[page - extent_first(k)];
+}
+
+static inline page_byte *
+section_lane(struct section *section, uint64_t page) {
+  unsigned k = extent_of(page);
+  return &section->extent[k].lane[page - extent_first(k)];
+}
+
+static inline page_byte *
+section_summary(struct section *section, uint64_t page) {
+  unsigned k = extent_of(page);
+  return &section->extent[k].summary[(page - extent_first(k)) >> SUMMARY_SHIFT];
+}
+
+static inline bool
+section_is_pinned(struct section *section, uint64_t page) {
+  unsigned k = extent_of(page);
+  return section->extent[k].pins &&
+         atomic_load(&section->extent[k].pins[page - extent_first(k)]) != 0;
+}
+
+/* Pages that the file has now. */
+static inline uint64_t
+section_npages(struct section *section) {
+  uint64_t size = atomic_load(&section->control->size);
+  return (size >> host_config.page_shift) + ((size & (host_config.page_size - 1)) != 0);
+}
+
+static inline void
+summary_set(struct section *section, uint64_t page, uint8_t bits) {
+  page_byte *summary = section_summary(section, page);
+  if ((atomic_load(summary) & bits) != bits)
+    atomic_fetch_or(summary, bits);
+}
+
+/* Mark a page dirty, and its block; false as page_mark. */
+static inline bool
+section_mark(struct section *section, uint64_t page) {
+  if (!page_mark(section_state(section, page)))
+    return false;
+  summary_set(section, page, SUMMARY_DIRTY);
+  return true;
+}
+
+/* ---- The page bit -------------------------------------------------------------------------- */
+
+/* Take the bits of [first, first + n), ascending.  All signals are blocked, and no other bit of
+ * the section is held. */
+void section_bits_take(struct section *section, uint64_t first, uint64_t n) SOFTMAP_SIGSAFE;
+void section_bits_drop(struct section *section, uint64_t first, uint64_t n) SOFTMAP_SIGSAFE;
+
+/* ---- Coming and going (open.c, registry.c) ------------------------------------------------- */
+
+/* The section of the file behind fd (of the keepers' table; given away whatever comes out),
+ * created if need be, with one more user.  [keeper] */
+SOFTMAP_MUST_CHECK int section_obtain(int fd, const struct section_key *expected,
+                                      struct section **out);
+void section_hold(struct section *section);
+/* One user less.  The last one writes back and removes the section; what can't be written keeps
+ * it.  Any thread with signals blocked, holding neither LOCK_SECTIONS nor later ones. */
+void section_release(struct section *section);
+/* The process ends: take the names away if nothing is dirty and no other process is in it.  The
+ * memory stays, threads may still run.  [keeper; the sections lock is held] */
+void section_abandon(struct section *section);
+/* Call fn for every section of this process until it returns non-zero, and return that.
+ * [caller holds the sections lock; section_lock_all, section_unlock_all] */
+int section_each(int (*fn)(struct section *section, void *arg), void *arg);
+void section_lock_all(void);
+void section_unlock_all(void);
+size_t section_count(void);
+
+/* ---- Extents (extent.c) ---------------------------------------------------------------------- */
+
+/* Map states, summary and our lane for the pages below npages.  EOVERFLOW: more than a section
+ * can have.  [keeper; resize_lock is held] */
+SOFTMAP_MUST_CHECK int extent_reach(struct section *section, uint64_t npages);
+/* Map the control file's head, with extent 0.  [keeper] */
+SOFTMAP_MUST_CHECK int extent_map_head(struct section *section);
+/* Unmap all, when nobody can look any more.  [keeper] */
+void extent_unmap_all(struct section *section);
+/* Pages that we have states of. */
+static inline uint64_t
+section_reach(struct section *section) {
+  return extent_first(atomic_load(&section->nextents));
+}
+
+/* ---- Lanes (lane.c) ------------------------------------------------------------------------ */
+
+/* Claim a lane and map its bytes for the extents there are.  [keeper] */
+SOFTMAP_MUST_CHECK int lane_claim(struct section *section);
+/* Clean and give back ours.  [keeper] */
+void lane_give_back(struct section *section);
+/* Map ours for one extent.  [keeper] */
+SOFTMAP_MUST_CHECK int lane_reach(struct section *section, unsigned extent);
+/* Which living lane other than ours has any of `bits` set for page?  *out: yes or no.
+ * Sees what was set before the call.  [keeper] */
+SOFTMAP_MUST_CHECK int lane_any_other(struct section *section, uint64_t page, uint8_t bits,
+                                      bool *out);
+/* Is any lane but ours alive?  [keeper] */
+SOFTMAP_MUST_CHECK int lane_others_alive(struct section *section, bool *out);
+
+/* ---- Size (size.c) ------------------------------------------------------------------------- */
+
+/* Look at the file and follow its growing and shrinking.  *changed: it did.  [keeper] */
+SOFTMAP_MUST_CHECK int section_follow(struct section *section, bool *changed);
+/* The same from anywhere; true if page exists now. */
+bool section_follow_to(struct section *section, uint64_t page) SOFTMAP_SIGSAFE;
+
+/* ---- The data (data.c) --------------------------------------------------------------------- */
+
+/* Put bytes into the data at offset, lengthening it if need be.  [keeper] */
+SOFTMAP_MUST_CHECK int data_write(struct section *section, const unsigned char *from, size_t len,
+                                  uint64_t offset);
+/* Read bytes of the data.  [keeper] */
+SOFTMAP_MUST_CHECK int data_read(struct section *section, unsigned char *to, size_t len,
+                                 uint64_t offset, size_t *got);
+/* Map [first, first + npages) of the data for the program.  [keeper] */
+SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_t npages,
+                                void *addr, int prot, int flags, void **out);
+
+/* ---- The window (window.c) ----------------------------------------------------------------- */
+
+/* Where [first, first + n) of the data can be read by the kernel on our behalf; n is at most
+ * WINDOW_RUN.  Never touched by our own loads: another process may cut the data off meanwhile.
+ * [keeper; sync_lock is held] */
+#define WINDOW_RUN SUMMARY_PAGES
+SOFTMAP_MUST_CHECK int window_cover(struct section *section, uint64_t first, uint64_t n,
+                                    unsigned char **out);
+void window_close(struct section *section);
+
+#endif

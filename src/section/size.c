@@ -1,0 +1,225 @@
+/* size.c - following the file's size.
+ *
+ * control->size says which pages exist.  Growing writes the file's new bytes into the data behind
+ * its old end before it moves control->size: others never read zeros where the file has bytes.
+ * A page may be open past the end (its store raised SIGBUS); when growth makes it exist, the
+ * lanes tell (I3 in core/page.h, and control->past_low and past_high).
+ */
+#include <errno.h>
+
+#include "backing/keeper.h"
+#include "section/section.h"
+#include "trace/counters.h"
+
+static uint64_t
+pages_of(uint64_t size) {
+  return (size + host_config.page_size - 1) >> host_config.page_shift;
+}
+
+/* The bytes behind the old end, in the page that holds it.  What the file has there now counts;
+ * where it has zeros the memory's own bytes stay: they may be stores made since the file grew
+ * (D6: or before). */
+static int
+grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
+  uint64_t end = pages_of(old_size) << host_config.page_shift;
+  if (new_size < end)
+    end = new_size;
+  if (old_size >= end ||
+      !page_is_filled(atomic_load(section_state(section, (end - 1) >> host_config.page_shift))))
+    return 0;
+  unsigned char *file = keeper_buffer();
+  while (old_size < end) {
+    size_t len = end - old_size < KEEPER_BUFFER ? (size_t)(end - old_size) : KEEPER_BUFFER;
+    size_t got;
+    int error = host_read(section->file_fd, file, len, old_size, &got);
+    for (size_t i = 0; i < got && !error;) { /* write only runs that the file has bytes for */
+      size_t run = i;
+      while (run < got && file[run])
+        run++;
+      if (run > i)
+        error = data_write(section, file + i, run - i, old_size + i);
+      i = run + 1;
+    }
+    if (error || got < len)
+      return error;
+    old_size += len;
+  }
+  return 0;
+}
+
+/* The page holds what the file holds; was it opened before it existed? */
+static int
+publish(struct section *section, uint64_t page) {
+  bool open = atomic_load(section_lane(section, page)) & LANE_OPEN;
+  if (!page_step(section_state(section, page), PAGE_UNFILLED, PAGE_CLEAN))
+    return 0; /* somebody filled it meanwhile */
+  int error = open ? 0 : lane_any_other(section, page, LANE_OPEN, &open);
+  if (!open)
+    open = atomic_load(section_lane(section, page)) & LANE_OPEN;
+  if (open || error)
+    section_mark(section, page);
+  return error;
+}
+
+static int
+publish_range(struct section *section, uint64_t first, uint64_t end) {
+  int error = 0;
+  for (uint64_t page = first; page < end && !error; page++)
+    error = publish(section, page);
+  return error;
+}
+
+/* Pages of holes that may have been opened before they existed. */
+static int
+publish_open(struct section *section, uint64_t first, uint64_t end) {
+  uint64_t low = atomic_load(&section->control->past_low);
+  uint64_t high = atomic_load(&section->control->past_high);
+  return publish_range(section, first > low ? first : low, end < high ? end : high);
+}
+
+/* Copy the bytes of [offset, end) of the file behind the data's end. */
+static int
+append_run(struct section *section, uint64_t offset, uint64_t end) {
+  while (offset < end) {
+    size_t len = end - offset < KEEPER_BUFFER ? (size_t)(end - offset) : KEEPER_BUFFER;
+    size_t got;
+    int error = host_read(section->file_fd, keeper_buffer(), len, offset, &got);
+    if (!error)
+      error = data_write(section, keeper_buffer(), got, offset);
+    if (error || got < len)
+      return error;
+    offset += len;
+  }
+  return 0;
+}
+
+/* Pages that hold data are published as they come; those of holes stay unfilled, but where one
+ * may be open already. */
+static int
+append(struct section *section, uint64_t first, uint64_t new_size) {
+  uint64_t at = first << host_config.page_shift;
+  while (at < new_size) {
+    uint64_t start, end;
+    int error = host_next_data(section->file_fd, at, new_size, &start, &end);
+    if (error || start >= new_size)
+      return error;
+    start &= ~(uint64_t)(host_config.page_size - 1);
+    if (start < at)
+      start = at;
+    end = pages_of(end) << host_config.page_shift;
+    error = host_resize(section->data_fd, start); /* the hole before it */
+    if (!error)
+      error = append_run(section, start, end < new_size ? end : new_size);
+    if (error)
+      return error;
+    error = publish_range(section, start >> host_config.page_shift, end >> host_config.page_shift);
+    if (error)
+      return error;
+    at = end;
+  }
+  return 0;
+}
+
+static int
+grow(struct section *section, uint64_t old_size, uint64_t new_size) {
+  uint64_t first = pages_of(old_size);
+  uint64_t npages = pages_of(new_size);
+  int error = extent_reach(section, npages);
+  if (!error)
+    error = grow_tail(section, old_size, new_size);
+  if (!error && npages > first)
+    error = append(section, first, new_size);
+  if (!error && npages > first)
+    error = host_resize(section->data_fd, npages << host_config.page_shift);
+  if (error)
+    return error;
+  atomic_store(&section->control->size, new_size);
+  counter_add(COUNT_FILES_GROWN, 1);
+  return publish_open(section, first, npages);
+}
+
+/* Zero what the last page has behind the end, as the kernel does when it cuts a file off. */
+static int
+zero_tail(struct section *section, uint64_t size) {
+  uint64_t end = pages_of(size) << host_config.page_shift;
+  unsigned char *zeros = keeper_buffer();
+  while (size < end) {
+    size_t len = end - size < KEEPER_BUFFER ? (size_t)(end - size) : KEEPER_BUFFER;
+    __builtin_memset(zeros, 0, len);
+    int error = data_write(section, zeros, len, size);
+    if (error)
+      return error;
+    size += len;
+  }
+  return 0;
+}
+
+static int
+shrink(struct section *section, uint64_t old_size, uint64_t new_size) {
+  uint64_t npages = pages_of(new_size);
+  uint64_t reach = section_reach(section);
+  uint64_t old_npages = pages_of(old_size);
+  atomic_store(&section->control->size, new_size);
+  control_note_past_end(section->control, npages, old_npages); /* what is open stays open */
+  int error = host_resize(section->data_fd, npages << host_config.page_shift);
+  if (!error)
+    error = zero_tail(section, new_size);
+  for (uint64_t page = npages; page < old_npages && page < reach; page++)
+    atomic_store(section_state(section, page), PAGE_UNFILLED);
+  counter_add(COUNT_FILES_SHRUNK, 1);
+  return error;
+}
+
+/* Only one process at a time; the lock goes with a process that dies. */
+static int
+resize_gate(struct section *section) {
+  for (;;) {
+    int error = host_byte_lock(section->control_fd, CONTROL_LOCK_RESIZE);
+    if (error != EAGAIN)
+      return error;
+    host_nap(100000);
+  }
+}
+
+int
+section_follow(struct section *section, bool *changed) {
+  struct host_stat stat;
+  *changed = false;
+  int error = host_stat_fd(section->file_fd, &stat);
+  if (error || stat.size == atomic_load(&section->control->size))
+    return error;
+  lock_take(&section->resize_lock);
+  error = resize_gate(section);
+  if (!error)
+    error = host_stat_fd(section->file_fd, &stat);
+  if (!error) {
+    uint64_t old_size = atomic_load(&section->control->size);
+    *changed = stat.size != old_size;
+    if (stat.size > old_size)
+      error = grow(section, old_size, stat.size);
+    else if (stat.size < old_size)
+      error = shrink(section, old_size, stat.size);
+    if (*changed)
+      atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+    int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
+    if (!error)
+      error = unlock_error;
+  }
+  lock_drop(&section->resize_lock);
+  return error;
+}
+
+static int
+follow_job(void *arg) {
+  bool changed;
+  return section_follow(arg, &changed);
+}
+
+bool
+section_follow_to(struct section *section, uint64_t page) {
+  if (page < section_npages(section))
+    return true;
+  if (keeper_run(follow_job, section))
+    return false;
+  return page < section_npages(section);
+}

@@ -1,0 +1,73 @@
+/* mapping.c - making and ending mapping objects. */
+#include "core/mapping.h"
+
+#include "host/arena.h"
+#include "section/section.h"
+#include "space/space.h"
+#include "track/track.h"
+
+static struct views *
+views_new(size_t npages, uint8_t base) {
+  struct views *views = arena_alloc(sizeof *views);
+  if (!views)
+    return NULL;
+  views->byte = arena_alloc(npages);
+  if (!views->byte) {
+    arena_free(views, sizeof *views);
+    return NULL;
+  }
+  views->npages = npages;
+  views->base = base;
+  return views;
+}
+
+static void
+views_drop(struct views *views) {
+  if (--views->users > 0)
+    return;
+  areas_forget(views);
+  arena_free((void *)views->byte, views->npages);
+  arena_free(views, sizeof *views);
+}
+
+struct mapping *
+mapping_new(const struct mapping *model, uint8_t base) {
+  struct mapping *mapping = arena_alloc(sizeof *mapping);
+  if (!mapping)
+    return NULL;
+  *mapping = *model;
+  if (!mapping->views) {
+    mapping->views = views_new((size_t)mapping_npages(model, host_config.page_shift), base);
+    mapping->views_at = 0;
+  }
+  if (!mapping->views) {
+    arena_free(mapping, sizeof *mapping);
+    return NULL;
+  }
+  mapping->views->users++;
+  atomic_store(&mapping->next_in_section, NULL);
+  section_hold(mapping->section);
+  return mapping;
+}
+
+void
+mapping_link(struct mapping *mapping) {
+  struct section *section = mapping->section;
+  atomic_store(&mapping->next_in_section, atomic_load(&section->mappings));
+  atomic_store(&section->mappings, mapping);
+}
+
+void
+mapping_unlink(struct mapping *mapping) {
+  struct mapping *_Atomic *at = &mapping->section->mappings;
+  while (atomic_load(at) && atomic_load(at) != mapping)
+    at = &atomic_load(at)->next_in_section;
+  if (atomic_load(at))
+    atomic_store(at, atomic_load(&mapping->next_in_section));
+}
+
+void
+mapping_free(struct mapping *mapping) {
+  views_drop(mapping->views);
+  arena_free(mapping, sizeof *mapping);
+}

@@ -1,0 +1,221 @@
+/* place.c - mapping a file: its section, its pages, its addresses. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "backing/fill.h"
+#include "backing/keeper.h"
+#include "core/rules.h"
+#include "process/options.h"
+#include "space/space.h"
+#include "track/track.h"
+
+/* What passes between the caller and the keeper's job. */
+struct placing {
+  const struct place *place;
+  uint64_t ticket;
+  uint64_t first, npages;
+  struct section *section;
+  bool is_filled; /* all pages of the range that exist */
+  void *addr;
+};
+
+static bool
+is_fixed(const struct place *place) {
+  return place->flags & MAP_FIXED && !(place->flags & MAP_FIXED_NOREPLACE);
+}
+
+static int
+asked_of(const struct place *place) {
+  return place->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+/* The protection that all pages start with. */
+static int
+first_prot(const struct placing *placing) {
+  bool is_shared = (placing->place->flags & MAP_TYPE) != MAP_PRIVATE;
+  return rules_actual(asked_of(placing->place), is_shared, placing->is_filled, false);
+}
+
+static bool
+fill_now(const struct placing *placing) {
+  uint64_t exist = section_npages(placing->section);
+  uint64_t end = placing->first + placing->npages;
+  uint64_t n = end < exist ? placing->npages : exist > placing->first ? exist - placing->first : 0;
+  if (placing->place->flags & (MAP_POPULATE | MAP_LOCKED))
+    return true;
+  return options_fill_whole(n << host_config.page_shift);
+}
+
+/* Host flags of the program's mapping of the data. */
+static int
+host_flags(const struct place *place) {
+  int keep = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE | MAP_STACK;
+#ifdef MAP_32BIT
+  keep |= MAP_32BIT;
+#endif
+  int type = (place->flags & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+  return type | (place->flags & keep);
+}
+
+/* Map the data.  What lies past the end is accessible from the start: touching it must raise the
+ * host's own SIGBUS. */
+static int
+map_data(struct placing *placing) {
+  int error = data_map(placing->section, placing->first, placing->npages, placing->place->addr,
+                       first_prot(placing), host_flags(placing->place), &placing->addr);
+  uint64_t exist = section_npages(placing->section);
+  uint64_t end = placing->first + placing->npages;
+  if (error || placing->is_filled || exist >= end)
+    return error;
+  uint64_t past = exist > placing->first ? exist : placing->first;
+  int prot = rules_actual(asked_of(placing->place),
+                          (placing->place->flags & MAP_TYPE) != MAP_PRIVATE, true, false);
+  unsigned shift = host_config.page_shift;
+  error = host_protect((char *)placing->addr + ((past - placing->first) << shift),
+                       (size_t)(end - past) << shift, prot);
+  if (error && host_unmap(placing->addr, (size_t)placing->npages << shift))
+    return ENOMEM;
+  return error;
+}
+
+/* MAP_LOCKED.  What lies past the end can't be.  By the calling thread: a keeper's rights may be
+ * others. */
+static int
+lock_data(const struct placing *placing) {
+  uint64_t exist = section_npages(placing->section);
+  uint64_t end = placing->first + placing->npages < exist ? placing->first + placing->npages : exist;
+  if (!(placing->place->flags & MAP_LOCKED) || placing->first >= end)
+    return 0;
+  unsigned shift = host_config.page_shift;
+  int error = host_lock_memory(placing->addr, (size_t)(end - placing->first) << shift);
+  if (error && host_unmap(placing->addr, (size_t)placing->npages << shift))
+    return ENOMEM;
+  return error == ENOMEM ? EAGAIN : error;
+}
+
+static int
+map_job(void *arg) {
+  return map_data(arg);
+}
+
+static int
+obtain(struct placing *placing) {
+  const struct place *place = placing->place;
+  struct section_key key = { place->device, place->inode };
+  int fd;
+  int error = keeper_take(placing->ticket, &fd);
+  if (!error)
+    error = section_obtain(fd, &key, &placing->section);
+  return error;
+}
+
+static int
+prepare(struct placing *placing) {
+  struct section *section = placing->section;
+  bool changed;
+  int error = section_follow(section, &changed);
+  if (error)
+    return error;
+  lock_take(&section->resize_lock);
+  uint64_t end = placing->first + placing->npages;
+  uint64_t exist = section_npages(section);
+  error = extent_reach(section, end > exist ? end : exist);
+  lock_drop(&section->resize_lock);
+  if (!error && fill_now(placing)) /* what can't be read now raises SIGBUS when it is touched */
+    placing->is_filled = !fill(section, placing->first, placing->npages);
+  return error;
+}
+
+static int
+place_job(void *arg) {
+  struct placing *placing = arg;
+  int error = obtain(placing);
+  if (!error)
+    error = prepare(placing);
+  if (!error && !is_fixed(placing->place))
+    error = map_data(placing);
+  return error;
+}
+
+static struct mapping *
+mapping_of(const struct placing *placing) {
+  const struct place *place = placing->place;
+  uint64_t exist = section_npages(placing->section);
+  struct mapping model = {
+    .start = (uintptr_t)placing->addr,
+    .end = (uintptr_t)placing->addr + (placing->npages << host_config.page_shift),
+    .first = placing->first,
+    .section = placing->section,
+    .shown_from = exist,
+    .is_shared = (place->flags & MAP_TYPE) != MAP_PRIVATE,
+    .may_write = place->may_write,
+    .any_offset = place->any_offset,
+  };
+  uint8_t base = (uint8_t)(asked_of(place) | (placing->is_filled ? VIEW_SHOWN : 0) |
+                           (place->flags & MAP_LOCKED ? VIEW_LOCKED : 0));
+  return mapping_new(&model, base);
+}
+
+/* Make it known. */
+static int
+publish(const struct placing *placing) {
+  struct mapping *mapping = mapping_of(placing);
+  if (!mapping)
+    return ENOMEM;
+  mapping_link(mapping);
+  int error = space_replace(mapping->start, mapping->end, &mapping, 1);
+  if (error) {
+    struct section *section = mapping->section;
+    mapping_unlink(mapping);
+    space_quiesce();
+    mapping_free(mapping);
+    section_release(section);
+  }
+  return error;
+}
+
+/* Map over what is there, which is gone whatever comes out (as Linux has it). */
+static int
+map_over(struct placing *placing, struct mapping **cut) {
+  const struct place *place = placing->place;
+  uintptr_t start = (uintptr_t)place->addr;
+  space_change_begin();
+  int error = space_cut(start, start + place->len, cut);
+  if (!error) {
+    error = keeper_run(map_job, placing);
+    if (!error)
+      error = lock_data(placing);
+    if (!error)
+      error = publish(placing);
+    if (error && *cut && host_unmap(place->addr, place->len))
+      error = ENOMEM;
+  }
+  space_change_end();
+  return error;
+}
+
+int
+space_place(const struct place *place, void **out, struct mapping **cut) {
+  struct placing placing = {
+    .place = place,
+    .first = place->offset >> host_config.page_shift,
+    .npages = place->len >> host_config.page_shift,
+  };
+  *cut = NULL;
+  int error = keeper_post(place->fd, &placing.ticket);
+  if (error)
+    return error;
+  error = keeper_run(place_job, &placing);
+  if (!error && is_fixed(place))
+    error = map_over(&placing, cut);
+  else if (!error && !(error = lock_data(&placing))) {
+    error = publish(&placing);
+    if (error && host_unmap(placing.addr, place->len))
+      error = ENOMEM;
+  }
+  if (placing.section)
+    section_release(placing.section); /* the mapping has its own hold */
+  if (!error)
+    *out = placing.addr;
+  return error;
+}

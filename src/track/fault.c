@@ -1,0 +1,178 @@
+/* fault.c - the tracker "fault": pages are write-protected until a store faults.
+ *
+ *   store:  take the bit; OPEN in the lane; mark; open; drop the bit
+ *   sync:   take the bit; dirty -> writing; close in every mapping; drop; write; then judge
+ *
+ * Open implies marked in between any two steps, in every process (I1 to I3, core/page.h).
+ */
+#include <errno.h>
+
+#include "trace/counters.h"
+#include "track/track.h"
+
+int
+track_open(const struct mapping *mapping, uint64_t page) {
+  struct section *section = mapping->section;
+  page_byte *lane = section_lane(section, page);
+  section_bits_take(section, page, 1);
+  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;
+  int error = section_mark(section, page) ? 0 : EAGAIN;
+  if (!error)
+    error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN);
+  if (error && !was_open)
+    atomic_fetch_and(lane, (uint8_t)~LANE_OPEN);
+  section_bits_drop(section, page, 1);
+  return error;
+}
+
+int
+track_open_past_end(const struct mapping *mapping, uint64_t page) {
+  struct section *section = mapping->section;
+  section_bits_take(section, page, 1);
+  page_byte *lane = section_lane(section, page);
+  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;
+  control_note_past_end(section->control, page, page + 1);
+  int error = 0;
+  if (page < section_npages(section)) {
+    if (!was_open)
+      atomic_fetch_and(lane, (uint8_t)~LANE_OPEN);
+    error = EAGAIN;
+  } else {
+    error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN);
+  }
+  section_bits_drop(section, page, 1);
+  return error;
+}
+
+int
+track_show(const struct mapping *mapping, uint64_t first, uint64_t n) {
+  int error = 0;
+  for (uint64_t done = 0; done < n && !error; done += TRACK_GROUP) {
+    uint64_t count = n - done < TRACK_GROUP ? n - done : TRACK_GROUP;
+    struct track_set set = { { 0 } };
+    section_bits_take(mapping->section, first + done, count);
+    for (uint64_t i = 0; i < count; i++)
+      if (page_is_filled(atomic_load(section_state(mapping->section, first + done + i))))
+        track_set_add(&set, i);
+    error = view_change(mapping, first + done, count, &set, 0, VIEW_SHOWN);
+    section_bits_drop(mapping->section, first + done, count);
+  }
+  return error;
+}
+
+/* The part of [first, first + n) that a mapping covers: false if there is none. */
+static bool
+covered(const struct mapping *mapping, uint64_t first, uint64_t n, uint64_t *from, uint64_t *to) {
+  uint64_t end = mapping->first + mapping_npages(mapping, host_config.page_shift);
+  *from = mapping->first > first ? mapping->first : first;
+  *to = end < first + n ? end : first + n;
+  return *from < *to;
+}
+
+static void
+shift_set(const struct track_set *set, uint64_t by, uint64_t n, struct track_set *out) {
+  *out = (struct track_set){ { 0 } };
+  for (uint64_t i = 0; i < n; i++)
+    if (track_set_has(set, i + by))
+      track_set_add(out, i);
+}
+
+/* Close in the mappings of the section; false if some page may still be open in one. */
+static bool
+close_in_mappings(struct section *section, uint64_t first, uint64_t n,
+                  const struct track_set *set) {
+  bool is_closed = true;
+  struct mapping *mapping = atomic_load(&section->mappings);
+  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
+    uint64_t from, to;
+    if (!mapping->is_shared || !covered(mapping, first, n, &from, &to))
+      continue;
+    struct track_set part;
+    shift_set(set, from - first, to - from, &part);
+    if (view_change(mapping, from, to - from, &part, VIEW_OPEN, 0))
+      is_closed = false;
+  }
+  return is_closed;
+}
+
+static bool
+is_open_in_some(struct section *section, uint64_t page) {
+  struct mapping *mapping = atomic_load(&section->mappings);
+  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
+    uint64_t from, to;
+    if (mapping->is_shared && covered(mapping, page, 1, &from, &to) &&
+        (mapping_view(mapping, page) & VIEW_OPEN))
+      return true;
+  }
+  return false;
+}
+
+void
+track_close(struct section *section, uint64_t first, uint64_t n, const struct track_set *set) {
+  bool all = close_in_mappings(section, first, n, set);
+  for (uint64_t i = 0; i < n; i++)
+    if (track_set_has(set, i) && (all || !is_open_in_some(section, first + i)))
+      atomic_fetch_and(section_lane(section, first + i), (uint8_t)~LANE_OPEN);
+}
+
+static uint64_t
+close_group(struct section *section, uint64_t first, uint64_t n, bool even_pinned) {
+  uint64_t low = n, high = 0;
+  for (uint64_t i = 0; i < n; i++)
+    if (atomic_load(section_lane(section, first + i)) & LANE_OPEN) {
+      low = i < low ? i : low;
+      high = i + 1;
+    }
+  if (low >= high)
+    return 0;
+  uint64_t count = 0;
+  struct track_set set = { { 0 } };
+  section_bits_take(section, first + low, high - low);
+  for (uint64_t i = low; i < high; i++) {
+    if (!(atomic_load(section_lane(section, first + i)) & LANE_OPEN) ||
+        (!even_pinned && section_is_pinned(section, first + i)))
+      continue;
+    track_set_add(&set, i - low);
+    count++;
+  }
+  if (count)
+    track_close(section, first + low, high - low, &set);
+  section_bits_drop(section, first + low, high - low);
+  return count;
+}
+
+uint64_t
+track_close_all(struct section *section, uint64_t first, uint64_t n, bool even_pinned) {
+  uint64_t count = 0;
+  uint64_t end = first + n;
+  uint64_t past_low = atomic_load(&section->control->past_low);
+  uint64_t past_high = atomic_load(&section->control->past_high);
+  for (uint64_t page = first; page < end;) {
+    uint64_t block_end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
+    if (block_end > end)
+      block_end = end;
+    if ((page < past_high && block_end > past_low) ||
+        (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
+      for (; page < block_end; page += TRACK_GROUP)
+        count += close_group(section, page,
+                             block_end - page < TRACK_GROUP ? block_end - page : TRACK_GROUP,
+                             even_pinned);
+    page = block_end;
+  }
+  return count;
+}
+
+void
+track_close_inherited(struct section *section) {
+  struct mapping *mapping = atomic_load(&section->mappings);
+  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
+    uint64_t end = mapping->first + mapping_npages(mapping, host_config.page_shift);
+    for (uint64_t page = mapping->first; page < end && mapping->is_shared; page++) {
+      if (!(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
+        page |= SUMMARY_PAGES - 1; /* pinned pages are dirty */
+      else if ((mapping_view(mapping, page) & VIEW_OPEN) &&
+               view_change(mapping, page, 1, NULL, VIEW_OPEN, 0))
+        section_mark(section, page); /* stays open: as good as we can */
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/* track.h - how stores are noticed: opening, closing and showing pages.
+ *
+ * Everything here changes view bytes and the host's protections together, under the page bits,
+ * and keeps I1 and I2 of core/page.h.  The tracker today is "fault" (write-protect and SIGSEGV);
+ * "watch" and "compare" stand beside it later, behind the same calls.
+ */
+#ifndef SOFTMAP_TRACK_H
+#define SOFTMAP_TRACK_H
+
+#include "section/section.h"
+
+/* Pages whose bits are held at once, at most: a bitmap of them fits a small signal stack. */
+#define TRACK_GROUP 512
+struct track_set {
+  uint64_t bits[TRACK_GROUP / 64];
+};
+
+static inline bool
+track_set_has(const struct track_set *set, uint64_t i) {
+  return set->bits[i / 64] >> (i % 64) & 1;
+}
+
+static inline void
+track_set_add(struct track_set *set, uint64_t i) {
+  set->bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+/* Change the views of pages [first, first + n) of a mapping (those in `set`, counted from first;
+ * NULL: all) and make the host enforce what follows from it.  Neighbouring pages of the range
+ * that want the same protection are protected with one call.  On failure the pages concerned
+ * keep their view.  The bits of the whole range are held.  n is at most TRACK_GROUP. */
+SOFTMAP_MUST_CHECK int view_change(const struct mapping *mapping, uint64_t first, uint64_t n,
+                                   const struct track_set *set, uint8_t clear,
+                                   uint8_t add) SOFTMAP_SIGSAFE;
+
+/* A store to a closed, filled page: mark it and open it in this mapping.  EAGAIN: it is being
+ * filled (again).  ENOMEM: the host has no memory area left (the page is marked all the same). */
+SOFTMAP_MUST_CHECK int track_open(const struct mapping *mapping, uint64_t page) SOFTMAP_SIGSAFE;
+/* A store past the end: open without a mark, so that the host raises its own SIGBUS; should the
+ * page come to exist, whoever grows the section finds it open.  EAGAIN: it exists now. */
+SOFTMAP_MUST_CHECK int track_open_past_end(const struct mapping *mapping,
+                                           uint64_t page) SOFTMAP_SIGSAFE;
+/* Make filled pages of [first, first + n) accessible, closed. */
+SOFTMAP_MUST_CHECK int track_show(const struct mapping *mapping, uint64_t first,
+                                  uint64_t n) SOFTMAP_SIGSAFE;
+/* Close the pages in `set` in every mapping of the process; those for which that fails, and
+ * pinned ones, stay open.  The bits of [first, first + n) are held, and the mappings can't go
+ * away (inside readers_enter..., or under the space lock). */
+void track_close(struct section *section, uint64_t first, uint64_t n,
+                 const struct track_set *set) SOFTMAP_SIGSAFE;
+/* Close all open pages of [first, first + n), pinned ones only if `even_pinned`; they stay dirty.
+ * Takes the bits itself.  How many were closed. */
+uint64_t track_close_all(struct section *section, uint64_t first, uint64_t n,
+                         bool even_pinned) SOFTMAP_SIGSAFE;
+/* In a forked child, before its lane is used: close what the parent kept open (pinned pages). */
+void track_close_inherited(struct section *section);
+
+/* ---- Memory areas (areas.c) ---------------------------------------------------------------- */
+
+/* Neighbouring pages with different protections are different areas of the host, whose number it
+ * limits.  We count ours and stay below half of the limit. */
+void areas_add(const struct mapping *mapping, int64_t n) SOFTMAP_SIGSAFE;
+/* View bytes are gone, and their areas. */
+void areas_forget(struct views *views);
+/* Are there too many?  ask: quarters of our share. */
+bool areas_above(unsigned quarters) SOFTMAP_SIGSAFE;
+/* Make areas of a mapping merge: close its open pages; if that isn't enough hide filled ones.
+ * [inside readers_enter, no bit held] */
+void areas_relieve(const struct mapping *mapping) SOFTMAP_SIGSAFE;
+
+#endif

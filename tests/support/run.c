@@ -1,0 +1,115 @@
+/* run.c - runs the cases of a program, each in a process and a directory of its own. */
+#include "t.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SECONDS_A_CASE = 60 };
+
+void
+t_skip(const char *why) {
+  t_note("skipped: %s", why);
+  exit(77);
+}
+
+/* The body of the child. Ends by exit, as a program does, so that what is dirty is written. */
+static _Noreturn void
+run_case(const struct t_case *c) {
+  struct rlimit no_core = { 0, 0 };
+
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  t_limit_this_process(SECONDS_A_CASE);
+  t_catch_faults();
+  c->run();
+  if ((c->flags & T_MAPS_NOTHING) == 0 && t_mappings_served() == 0)
+    t_fail(T_HERE, "the case passed, but softmap served none of its mappings");
+  exit(t_rows_failed() != 0 ? 1 : 0);
+}
+
+/* Returns what the case exited with; a signal counts as a failure and is named. */
+static int
+run_apart(const struct t_case *c) {
+  char dir[T_PATH];
+  char sections[T_PATH];
+  const char *top = getenv("TMPDIR");
+  int status = 0;
+  pid_t pid;
+
+  (void)snprintf(dir, sizeof dir, "%s/conform-XXXXXX", top != NULL && *top != '\0' ? top : "/tmp");
+  if (mkdtemp(dir) == NULL) {
+    t_note("no temporary directory %s", dir);
+    return 99;
+  }
+  t_sections_begin(sections);
+  pid = fork();
+  if (pid == 0) {
+    if (setenv("T_DIR", dir, 1) != 0)
+      _exit(99);
+    run_case(c);
+  }
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    continue;
+  t_remove_directory(dir);
+  if (pid < 0)
+    return 99;
+  if (WIFSIGNALED(status))
+    t_note("%s was ended by signal %d (%s)", c->name, WTERMSIG(status),
+           strsignal(WTERMSIG(status)));
+  if (!t_sections_end(sections, (c->flags & T_KILLS) != 0))
+    return 1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static bool
+is_wanted(const struct t_case *c, int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], c->name) == 0)
+      return true;
+  return argc < 2;
+}
+
+static bool
+is_left_out(const struct t_case *c) {
+  if ((c->flags & T_SKIPPED) != 0)
+    return true;
+  if (t_is_softmap())
+    return (c->flags & (T_SHIM_ONLY | T_DIVERGES)) != 0;
+  return (c->flags & T_DIVERGES) != 0 && getenv("T_UNDER_SHIM") != NULL;
+}
+
+int
+t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
+  size_t failed = 0;
+  size_t skipped = 0;
+  size_t number = 0;
+
+  (void)setvbuf(stdout, NULL, _IOLBF, 0);
+  for (size_t i = 0; i < count; i++) {
+    int code;
+
+    if (!is_wanted(&cases[i], argc, argv))
+      continue;
+    number++;
+    if (is_left_out(&cases[i])) {
+      skipped++;
+      printf("ok %zu - %s # SKIP %s\n", number, cases[i].name, cases[i].why);
+      continue;
+    }
+    code = run_apart(&cases[i]);
+    if (code == 77)
+      skipped++;
+    else if (code != 0)
+      failed++;
+    printf("%s %zu - %s%s\n", code != 0 && code != 77 ? "not ok" : "ok", number, cases[i].name,
+           code == 77 ? " # SKIP" : "");
+  }
+  printf("1..%zu\n", number);
+  if (failed != 0 || number == 0)
+    return 1;
+  return skipped == number ? 77 : 0;
+}
