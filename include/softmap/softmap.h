@@ -22,7 +22,8 @@
  *   Fork          a forked child shares the shared mappings and has copies of the private ones.
  *                 A child of vfork(2) may store to mapped memory, but must not call softmap.
  *   Cancellation  not a cancellation point.
- *   errno         unchanged on success.
+ *   errno         unchanged on success; EIO from every call on a range in a child whose fork softmap
+ *                 could not see (raw clone, _Fork: doc/divergences.md).
  *
  * What differs from the kernel's own mmap is numbered in doc/divergences.md (D1, D2, ...).
  */
@@ -86,8 +87,8 @@ extern "C" {
  *   EOPNOTSUPP MAP_SHARED_VALIDATE and an unknown flag; SOFTMAP_MAP_MERGE, SOFTMAP_MAP_ATOMIC
  *              (until they are built)
  *   EOVERFLOW  offset plus len passes what off_t can hold
+ *   EIO ...    the section directory can't be read or written
  *   EPERM      PROT_EXEC and the section directory is on a file system mounted noexec
- *   EIO ...    reading the file failed (filling whole)
  *
  * Cancellation: none.  Threads, signals, fork: as above.  D1, D2, D4, D9, D12, D21. */
 void *softmap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
@@ -323,7 +324,7 @@ struct softmap_recover_options {
  * Completed with "Sections across processes"; until then -1 with errno ENOSYS. */
 int softmap_recover(const char *name, const struct softmap_recover_options *options);
 
-/* What softmap did in this process since it started or was forked.  All counts are monotonic;
+/* What softmap did in this process since it started; a forked child counts on.  All counts are monotonic;
  * `size` is set by the caller to sizeof(struct softmap_stats), so that members can be added. */
 struct softmap_stats {
   uint64_t size;

@@ -95,6 +95,8 @@ check_and_advise(void *addr, size_t len, int advice) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
   call_round_start(&start, &len);
+  if (call_is_orphan())
+    return EIO;
   if (!process_is_started())
     return host_advise(addr, len, advice);
   int error = rules_advise(start, len, call_page_size(), &end);

@@ -14,7 +14,7 @@ call_page_size(void) {
 void
 call_round_start(uintptr_t *addr, size_t *len) {
   uintptr_t skew = *addr & (call_page_size() - 1);
-  if (!skew || !process_is_started())
+  if (!skew || !process_is_started() || call_is_orphan())
     return;
   struct space_call call;
   space_lock(&call);

@@ -21,6 +21,13 @@ fail(int error) {
   return error ? -1 : 0;
 }
 
+/* In a child of a fork that we did not see (raw clone, _Fork): it has neither threads nor lanes of
+ * its own, and must not touch its parent's. */
+static inline bool
+call_is_orphan(void) {
+  return process_is_started() && !host_lineage_same();
+}
+
 /* A part of a range that lies in one mapping of ours, or between ours (mapping NULL). */
 struct piece {
   struct mapping *mapping;

@@ -16,6 +16,8 @@ check(const void *addr, size_t len, const void *into, size_t max, uintptr_t *sta
     return EINVAL;
   *start = (uintptr_t)addr & ~mask;
   *end = (last + mask) & ~mask;
+  if (call_is_orphan())
+    return EIO;
   return process_is_started() ? 0 : ENOMEM;
 }
 

@@ -75,7 +75,7 @@ static int
 pass(const struct request *asked, void **out) {
   counter_add(COUNT_MAPPINGS_PASSED, 1);
   bool is_fixed = (asked->flags & MAP_FIXED) && !(asked->flags & MAP_FIXED_NOREPLACE);
-  if (is_fixed && process_is_started())
+  if (is_fixed && process_is_started() && !call_is_orphan())
     return host_does_over(asked, out);
   return host_does(asked, out);
 }
@@ -150,6 +150,8 @@ map(const struct request *asked, void **out) {
     hosts.flags &= ~OUR_FLAGS; /* else they are the size of huge pages */
   if (asked->flags & MAP_ANONYMOUS)
     return pass(&hosts, out);
+  if (call_is_orphan())
+    return EIO;
   size_t page_size = call_page_size();
   if (!(asked->flags & SOFTMAP_MAP_ANY_OFFSET) && (asked->offset & (off_t)(page_size - 1)))
     return EINVAL; /* before anything about fd, as Linux */
@@ -186,7 +188,7 @@ softmap_munmap(void *addr, size_t len) {
   uintptr_t end;
   call_round_start(&start, &len);
   int error = rules_unmap(start, len, call_page_size(), &end);
-  if (error || !process_is_started())
+  if (error || !process_is_started() || call_is_orphan())
     return fail(error ? error : host_unmap(addr, len));
   struct space_call call;
   struct mapping *cut = NULL;

@@ -120,6 +120,8 @@ softmap_pin(void *addr, size_t len, int prot) {
   int error = check(addr, len, &start, &end);
   if (!error && (prot & ~(PROT_READ | PROT_WRITE) || !prot))
     error = EINVAL;
+  if (!error && call_is_orphan())
+    error = EIO;
   if (error || !process_is_started())
     return fail(error);
   struct space_call call;
@@ -133,6 +135,8 @@ int
 softmap_unpin(void *addr, size_t len) {
   uintptr_t start, end;
   int error = check(addr, len, &start, &end);
+  if (!error && call_is_orphan())
+    error = EIO;
   if (error || !process_is_started())
     return fail(error);
   struct space_call call;

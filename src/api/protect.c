@@ -22,8 +22,8 @@ softmap_mprotect(void *addr, size_t len, int prot) {
   uintptr_t end;
   call_round_start(&at, &len);
   int error = rules_protect(at, len, prot, call_page_size(), &end);
-  if (error)
-    return fail(error);
+  if (error || call_is_orphan())
+    return fail(error ? error : EIO);
   if (!process_is_started())
     return fail(host_protect(addr, len, prot));
   struct space_call call;

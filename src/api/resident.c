@@ -33,15 +33,13 @@ tell(uintptr_t start, uintptr_t end, unsigned char *vec) {
   return error;
 }
 
-/* Can the answer be stored to vec?  Asked of the host, who writes the same bytes: one of every
- * page of vec.  A page of ours may be closed; our store will open it. */
+/* Can the answer be stored to vec?  Asked of the host, who writes bytes of the same kind to one
+ * of every page of vec.  A page of ours may be closed; our store will open it. */
 static int
-check_vec(unsigned char *vec, size_t n) {
-  static char somewhere;
+check_vec(void *mapped, unsigned char *vec, size_t n) {
   size_t page_size = host_config.page_size;
-  void *known = (void *)((uintptr_t)&somewhere & ~(uintptr_t)(page_size - 1));
   for (size_t i = 0; i < n; i = i + page_size < n || i == n - 1 ? i + page_size : n - 1) {
-    int error = host_resident(known, page_size, vec + i);
+    int error = host_resident(mapped, page_size, vec + i);
     if (error && !space_find((uintptr_t)vec + i))
       return error;
   }
@@ -56,6 +54,8 @@ softmap_mincore(void *addr, size_t len, unsigned char *vec) {
   int error = rules_resident(start, len, call_page_size(), &end);
   if (error || start == end)
     return fail(error);
+  if (call_is_orphan())
+    return fail(EIO);
   if (!process_is_started())
     return fail(host_resident(addr, len, vec));
   size_t npages = (end - start) >> host_config.page_shift;
@@ -65,7 +65,7 @@ softmap_mincore(void *addr, size_t len, unsigned char *vec) {
   unsigned char *answer = arena_alloc(npages);
   error = answer ? tell(start, end, answer) : ENOMEM;
   if (!error)
-    error = check_vec(vec, npages);
+    error = check_vec((void *)start, vec, npages);
   space_unlock(&call);
   if (!error)
     memcpy(vec, answer, npages);
@@ -107,6 +107,8 @@ lock_range(const void *addr, size_t len, bool is_locked) {
   uintptr_t last = (uintptr_t)addr + len;
   if (last < (uintptr_t)addr || last > UINTPTR_MAX - page_size)
     return EINVAL;
+  if (call_is_orphan())
+    return EIO;
   if (len == 0 || !process_is_started())
     return is_locked ? host_lock_memory(addr, len) : host_unlock_memory(addr, len);
   uintptr_t end = (last + page_size - 1) & ~(uintptr_t)(page_size - 1);

@@ -29,7 +29,7 @@ softmap_stats(struct softmap_stats *stats) {
     .changed_outside = counter_get(COUNT_CHANGED_OUTSIDE),
     .closed_early = counter_get(COUNT_CLOSED_EARLY),
   };
-  if (process_is_started()) {
+  if (process_is_started() && !call_is_orphan()) {
     struct space_call call;
     space_lock(&call);
     now.mappings_now = space_count();

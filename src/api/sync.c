@@ -102,6 +102,8 @@ softmap_msync(void *addr, size_t len, int flags) {
   int error = rules_sync(start, len, flags, call_page_size(), &end);
   if (error || start == end)
     return fail(error);
+  if (call_is_orphan())
+    return fail(EIO);
   if (!process_is_started())
     return fail(host_sync_memory(addr, len, flags));
   struct space_call call;
@@ -123,5 +125,5 @@ softmap_msync(void *addr, size_t len, int flags) {
 
 int
 softmap_sync_all(void) {
-  return fail(process_sync_all(true, false));
+  return fail(call_is_orphan() ? EIO : process_sync_all(true, false));
 }

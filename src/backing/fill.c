@@ -45,7 +45,29 @@ settle(struct section *section, uint64_t first, uint64_t n, enum page_state stat
   }
 }
 
-/* Copy the bytes of claimed pages; holes of the file stay holes of the data. */
+static bool
+is_zero(const unsigned char *bytes, size_t len) {
+  return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+/* Put what was read into the data, but for pages of zeros: those are there already, and cost no
+ * memory as long as they are holes. */
+static int
+put(struct section *section, const unsigned char *bytes, size_t len, uint64_t offset) {
+  size_t page_size = host_config.page_size;
+  size_t from = 0; /* of what is still to be written */
+  int error = 0;
+  for (size_t at = 0; at < len && !error; at += page_size) {
+    size_t n = len - at < page_size ? len - at : page_size;
+    if (!is_zero(bytes + at, n))
+      continue;
+    error = data_write(section, bytes + from, at - from, offset + from);
+    from = at + n;
+  }
+  return error ? error : from < len ? data_write(section, bytes + from, len - from, offset + from) : 0;
+}
+
+/* Copy the bytes of claimed pages. */
 static int
 copy(struct section *section, uint64_t first, uint64_t n) {
   uint64_t at = first << host_config.page_shift;
@@ -55,14 +77,15 @@ copy(struct section *section, uint64_t first, uint64_t n) {
     end = size;
   while (at < end) {
     uint64_t data, data_end;
-    int error = host_next_data(section->file_fd, at, end, &data, &data_end);
+    int error = data_of_file(section, at, end, &data, &data_end);
     if (error || data >= end)
       return error;
+    data &= ~(uint64_t)(host_config.page_size - 1);
     size_t len = data_end - data < KEEPER_BUFFER ? (size_t)(data_end - data) : KEEPER_BUFFER;
     size_t got;
     error = host_read(section->file_fd, keeper_buffer(), len, data, &got);
     if (!error)
-      error = data_write(section, keeper_buffer(), got, data);
+      error = put(section, keeper_buffer(), got, data);
     if (error)
       return error;
     at = data + len;

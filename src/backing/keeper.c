@@ -4,10 +4,12 @@
  * slot is one compare-and-swap, waiting is a futex.  Two threads, so that a fill doesn't queue
  * behind one slow flush; both are started before the first mapping exists, since creating a
  * thread allocates, and a thread of the program that waits here for a fill may hold malloc's lock.
+ * A third, the waiter, stays in the program's descriptor table and does nothing until the end.
  */
 #include "backing/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -34,8 +36,9 @@ static struct {
   _Atomic uint32_t asleep;
   _Atomic uint32_t ready; /* 1: the first thread runs; 2: it could not start */
   _Atomic uint32_t next_buffer;
+  _Atomic uint32_t is_alone; /* none of the program's threads is left */
   int start_error;
-  bool running;
+  bool running, has_waiter;
   int inbox; /* number in the keepers' table */
   struct host_inbox_address address;
   uint64_t tickets;
@@ -102,12 +105,23 @@ serve(struct request *request) {
 }
 
 /* A program's process ends when its last thread does, as if that had called exit(0).  We are
- * threads too, so the last of them doesn't know: we do it for it. */
+ * threads too, so the last of them doesn't know: the waiter does it for it, in the program's own
+ * descriptor table, whose output may still have to be written. */
 static void
 end_if_alone(void) {
   unsigned count;
-  if (!host_thread_count(&count) && count == KEEPER_THREADS)
-    exit(0);
+  if (host_thread_count(&count) || count != KEEPER_THREADS + 1)
+    return;
+  atomic_store(&keeper.is_alone, 1);
+  host_wake(&keeper.is_alone, 1);
+}
+
+static void *
+waiter(void *arg) {
+  (void)arg;
+  while (!atomic_load(&keeper.is_alone))
+    host_wait(&keeper.is_alone, 0, 0);
+  exit(0);
 }
 
 static void
@@ -143,6 +157,10 @@ other_thread(void *arg) {
 static int
 first_thread_start(void) {
   int error = host_table_leave();
+  for (int fd = 0; fd <= 2 && !error; fd++) { /* what means standard output elsewhere is no file */
+    int opened;
+    error = host_open(&opened, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+  }
   if (error)
     return error;
   error = host_inbox(&keeper.inbox, &keeper.address);
@@ -181,7 +199,10 @@ keeper_start(void) {
   }
   atomic_store(&keeper.ready, 0);
   atomic_store(&keeper.next_buffer, 0);
-  int error = host_thread_start(first_thread, NULL, "softmap");
+  int error = keeper.has_waiter ? 0 : host_thread_start(waiter, NULL, "softmap-waiter");
+  keeper.has_waiter = !error;
+  if (!error)
+    error = host_thread_start(first_thread, NULL, "softmap");
   if (error)
     return error;
   while (!atomic_load(&keeper.ready))
@@ -197,7 +218,7 @@ keeper_restart(void) {
   for (int i = 0; i < KEEPER_SLOTS; i++)
     atomic_store(&keeper.slot[i], NULL);
   atomic_store(&keeper.asleep, 0);
-  keeper.running = false;
+  keeper.running = keeper.has_waiter = false;
   return keeper_start();
 }
 
@@ -221,6 +242,8 @@ int
 keeper_run(int (*job)(void *arg), void *arg) {
   if (own_buffer)
     return job(arg);
+  if (!host_lineage_same())
+    return EIO; /* a child of a fork that nobody watched: the threads aren't here */
   struct request request = { .job = job, .arg = arg };
   post(&request);
   if (!spin_while(&request.done, 0))

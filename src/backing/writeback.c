@@ -198,25 +198,15 @@ next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_en
   return first != end;
 }
 
-/* One block of the summary.  Its mark is taken away before its pages are looked at: whoever
- * marks a page afterwards sets it again. */
+/* One block of the summary, or a part of it. */
 static void
 write_block(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
-  page_byte *summary = section_summary(section, first);
-  if (!(atomic_load(summary) & SUMMARY_DIRTY))
+  if (!(atomic_load(section_summary(section, first)) & SUMMARY_DIRTY))
     return;
-  bool is_whole = first % SUMMARY_PAGES == 0 &&
-                  (end % SUMMARY_PAGES == 0 || end == section_npages(section));
-  if (is_whole)
-    atomic_fetch_and(summary, (uint8_t)~SUMMARY_DIRTY);
   uint64_t span_end;
-  bool met_before = progress->met_another;
-  progress->met_another = false;
   for (uint64_t page = first; next_span(section, &page, end, &span_end, progress); page = span_end)
     write_span(section, page, span_end - page, progress);
-  if (progress->met_another)
-    atomic_fetch_or(summary, SUMMARY_DIRTY);
-  progress->met_another |= met_before;
+  summary_settle(section, first);
 }
 
 static void

@@ -39,7 +39,7 @@ enum page_state {
   PAGE_FLUSHING,      /* the same, and a flush is under way */
   PAGE_DIRTY,
   PAGE_WRITING,       /* dirt to whoever adopts */
-  PAGE_WRITING_AGAIN, /* stored to, or closed, since the write began */
+  PAGE_WRITING_AGAIN, /* stored to since the write began */
   PAGE_STATE_COUNT
 };
 

@@ -243,6 +243,10 @@ resident_large(uintptr_t addr, size_t len, unsigned char *vec) {
     int error = mincore_once(addr + page * host_config.page_size, host_config.page_size, part);
     if (error != 0)
       return error;
+    /* The kernel writes the first answer: an address that can't be written is EFAULT, no fault. */
+    error = mincore_once(addr + page * host_config.page_size, host_kernel_page, vec + page);
+    if (error != 0)
+      return error;
     vec[page] = 1;
     for (size_t i = 0; i < nparts; i++)
       vec[page] &= part[i] & 1;

@@ -57,7 +57,7 @@ receive_section(struct section *section, void *arg) {
   const struct hand_over *hand_over = arg;
   struct section_key key;
   int fds[FDS_PER_SECTION];
-  section->file_fd = section->data_fd = section->control_fd = -1;
+  section->file_fd = section->data_fd = section->control_fd = section->seek_fd = -1;
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
@@ -86,6 +86,10 @@ join_section(struct section *section, void *arg) {
     void *lane = (void *)section->extent[k].lane;
     section->extent[k].lane = NULL;
     if (lane && host_unmap(lane, (size_t)extent_pages(k)))
+      return ENOMEM;
+    void *pins = (void *)section->extent[k].pins; /* the parent's system calls aren't ours */
+    section->extent[k].pins = NULL;
+    if (pins && host_unmap(pins, (size_t)extent_pages(k) * sizeof *section->extent[k].pins))
       return ENOMEM;
   }
   if (section->control_fd >= 0 && lane_claim(section))

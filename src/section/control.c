@@ -71,6 +71,20 @@ control_check(const struct control *control, uint64_t control_size) {
   return 0;
 }
 
+/* The states of the block whose summary is at an offset of the control file. */
+static int
+block_has_dirt(int control_fd, unsigned extent, uint64_t summary_at, bool *out) {
+  unsigned char states[SUMMARY_PAGES];
+  uint64_t states_at = control_extent_offset(extent);
+  uint64_t block = summary_at - states_at - extent_pages(extent);
+  size_t got;
+  int error =
+    host_read(control_fd, states, sizeof states, states_at + (block << SUMMARY_SHIFT), &got);
+  for (size_t i = 0; i < got && !error; i++)
+    *out |= page_is_dirty(states[i]);
+  return error;
+}
+
 int
 control_has_dirt(int control_fd, const struct control *control, bool *out) {
   uint64_t npages = (atomic_load(&control->size) + control->page_size - 1) / control->page_size;
@@ -85,11 +99,11 @@ control_has_dirt(int control_fd, const struct control *control, bool *out) {
       int error = host_read(control_fd, summary, len, at, &got);
       if (error)
         return error;
-      for (size_t i = 0; i < got; i++)
-        if (summary[i] & SUMMARY_DIRTY) {
-          *out = true;
-          return 0;
-        }
+      for (size_t i = 0; i < got && !error && !*out; i++)
+        if (summary[i] & SUMMARY_DIRTY)
+          error = block_has_dirt(control_fd, extent, at + i, out);
+      if (error || *out)
+        return error;
     }
   }
   return 0;

@@ -2,6 +2,7 @@
  * page.  Read and written by system calls, never through a mapping: another process may cut it
  * off at any moment. */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "section/section.h"
 
@@ -32,4 +33,23 @@ data_map(struct section *section, uint64_t first, uint64_t npages, void *addr, i
          void **out) {
   return host_map(out, addr, (size_t)(npages << host_config.page_shift), prot, flags,
                   section->data_fd, (off_t)(first << host_config.page_shift));
+}
+
+/* Below this it is cheaper to read a hole than to look for it. */
+#define SEEK_MIN ((uint64_t)1 << 20)
+
+int
+data_of_file(struct section *section, uint64_t offset, uint64_t limit, uint64_t *start,
+             uint64_t *end) {
+  *start = offset;
+  *end = limit;
+  if (limit - offset < SEEK_MIN)
+    return 0;
+  /* Looking for data moves a descriptor's position, and file_fd shares the program's. */
+  if (section->seek_fd < 0 &&
+      host_reopen(&section->seek_fd, section->file_fd, O_RDONLY | O_CLOEXEC)) {
+    section->seek_fd = -1;
+    return 0; /* data everywhere */
+  }
+  return host_next_data(section->seek_fd, offset, limit, start, end);
 }

@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 
 #include "core/text.h"
+#include "section/say.h"
 
 #define DIRECTORY_PREFIX "/dev/shm/softmap-"
 
 static char path[512];
 static int directory_fd = -1;
+static bool is_stale; /* another path was chosen since directory_fd was opened */
 static bool has_complained;
 
 int
@@ -22,6 +24,7 @@ directory_choose(const char *to) {
     return EINVAL;
   memcpy(path, to, len + 1);
   has_complained = false;
+  is_stale = true;
   return 0;
 }
 
@@ -47,7 +50,7 @@ complain(const char *what, int error) {
     text_add(&text, ": ");
     text_add(&text, what);
     text_add(&text, "; set SOFTMAP_DIR to a directory of yours with mode 0700\n");
-    host_message(text.at, text.len);
+    say_later(&text);
   }
   return error;
 }
@@ -76,6 +79,9 @@ open_failed(int error) {
 
 int
 directory_open(int *fd) {
+  if (is_stale && directory_fd >= 0 && !host_close(directory_fd))
+    directory_fd = -1;
+  is_stale = false;
   if (directory_fd < 0) {
     int opened;
     int error = host_make_dir(directory_path(), 0700);

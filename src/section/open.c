@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "section/directory.h"
 #include "section/registry.h"
+#include "section/say.h"
 
 #define DATA_ENDING ".data"
 #define CONTROL_ENDING ".control"
@@ -45,7 +46,7 @@ say_refused(const char *path, const char *why) {
   text_add(&text, "softmap: ");
   text_add(&text, path);
   text_add(&text, why);
-  host_message(text.at, text.len);
+  say_later(&text);
 }
 
 /* Remove the names, if they still lead to this control file; its gate is locked. */
@@ -193,12 +194,13 @@ undo_make(struct section *section) {
   window_close(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
+  close_fd(&section->seek_fd);
   close_fd(&section->control_fd); /* and with it our locks */
 }
 
 /* Room in the section directory is what users run out of. */
-static int
-say_no_room(int error) {
+int
+section_say_no_room(int error) {
   if (error != ENOSPC && error != EDQUOT && error != EFBIG)
     return error;
   struct text text = { 0 };
@@ -208,7 +210,7 @@ say_no_room(int error) {
   text_add_error(&text, error);
   text_add(&text, error == EFBIG ? "; RLIMIT_FSIZE (ulimit -f) is too small for the file's copy\n"
                                  : "; set SOFTMAP_DIR to a directory with more room\n");
-  host_message(text.at, text.len);
+  say_later(&text);
   return ENOMEM;
 }
 
@@ -236,7 +238,7 @@ make(struct section *section, const struct host_stat *file) {
       error = deal_with_existing(directory, &names, path.at);
       return error ? error : EAGAIN;
     }
-    return say_no_room(error);
+    return section_say_no_room(error);
   }
   return 0;
 }
@@ -247,7 +249,7 @@ section_new(const struct section_key *key, uint64_t birth_ns) {
   if (!section)
     return NULL;
   section->key = *key;
-  section->data_fd = section->control_fd = section->file_fd = -1;
+  section->data_fd = section->control_fd = section->file_fd = section->seek_fd = -1;
   section->sync_lock.rank = LOCK_SYNC;
   section->resize_lock.rank = LOCK_RESIZE;
   section->peers_lock.rank = LOCK_PEERS;
@@ -357,22 +359,13 @@ leave(struct section *section) {
   close_fd(&section->file_fd);
 }
 
-static bool
-is_dirty(struct section *section) {
-  uint64_t npages = section_npages(section);
-  for (uint64_t page = 0; page < npages; page += SUMMARY_PAGES)
-    if (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)
-      return true;
-  return false;
-}
-
 void
 section_abandon(struct section *section) {
   int directory;
   struct names names;
   bool others = true;
   names_of(section, &names);
-  if (!atomic_load(&section->has_lane) || is_dirty(section) || gate_take(section->control_fd))
+  if (!atomic_load(&section->has_lane) || section_has_dirt(section) || gate_take(section->control_fd))
     return;
   if (!lane_others_alive(section, &others) && !others && !directory_open(&directory)) {
     atomic_store(&section->control->removed, 1);

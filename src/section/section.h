@@ -37,6 +37,7 @@ struct section {
   uint32_t lane;
   _Atomic bool has_lane; /* false: a forked child that could not get one */
   int data_fd, control_fd, file_fd; /* numbers in the keepers' table */
+  int seek_fd; /* the file once more, with a position of its own; -1: not needed yet */
   bool file_is_writable;
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
@@ -89,11 +90,15 @@ section_npages(struct section *section) {
   return (size >> host_config.page_shift) + ((size & (host_config.page_size - 1)) != 0);
 }
 
+/* After the state of a page was changed. */
 static inline void
 summary_set(struct section *section, uint64_t page, uint8_t bits) {
   page_byte *summary = section_summary(section, page);
-  if ((atomic_load(summary) & bits) != bits)
-    atomic_fetch_or(summary, bits);
+  uint8_t now = atomic_load(summary);
+  while ((now & (bits | SUMMARY_CHECKING)) != bits &&
+         !atomic_compare_exchange_weak(summary, &now,
+                                       (uint8_t)((now | bits) & ~SUMMARY_CHECKING)))
+    ;
 }
 
 /* Mark a page dirty, and its block; false as page_mark. */
@@ -104,6 +109,11 @@ section_mark(struct section *section, uint64_t page) {
   summary_set(section, page, SUMMARY_DIRTY);
   return true;
 }
+
+/* Take DIRTY away from a block that has no dirty page, being written ones included.  It is never
+ * missing while there is one: a sync that trusts it waits for what others are writing. */
+void summary_settle(struct section *section, uint64_t page);
+bool section_has_dirt(struct section *section);
 
 /* ---- The page bit -------------------------------------------------------------------------- */
 
@@ -131,6 +141,9 @@ int section_each(int (*fn)(struct section *section, void *arg), void *arg);
 void section_lock_all(void);
 void section_unlock_all(void);
 size_t section_count(void);
+
+/* If `error` means that there is no room: a line for the user (say.h), and ENOMEM. [keeper] */
+int section_say_no_room(int error);
 
 /* ---- Extents (extent.c) ---------------------------------------------------------------------- */
 
@@ -177,6 +190,10 @@ SOFTMAP_MUST_CHECK int data_write(struct section *section, const unsigned char *
 /* Read bytes of the data.  [keeper] */
 SOFTMAP_MUST_CHECK int data_read(struct section *section, unsigned char *to, size_t len,
                                  uint64_t offset, size_t *got);
+/* The next run of data of the file at or after offset, as host_next_data; never moves the position
+ * that the program sees.  [keeper] */
+SOFTMAP_MUST_CHECK int data_of_file(struct section *section, uint64_t offset, uint64_t limit,
+                                    uint64_t *start, uint64_t *end);
 /* Map [first, first + npages) of the data for the program.  [keeper] */
 SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_t npages,
                                 void *addr, int prot, int flags, void **out);

@@ -100,7 +100,7 @@ append(struct section *section, uint64_t first, uint64_t new_size) {
   uint64_t at = first << host_config.page_shift;
   while (at < new_size) {
     uint64_t start, end;
-    int error = host_next_data(section->file_fd, at, new_size, &start, &end);
+    int error = data_of_file(section, at, new_size, &start, &end);
     if (error || start >= new_size)
       return error;
     start &= ~(uint64_t)(host_config.page_size - 1);

@@ -6,6 +6,7 @@
 #include "backing/keeper.h"
 #include "core/rules.h"
 #include "process/options.h"
+#include "section/say.h"
 #include "space/space.h"
 #include "track/track.h"
 
@@ -27,13 +28,6 @@ is_fixed(const struct place *place) {
 static int
 asked_of(const struct place *place) {
   return place->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
-}
-
-/* The protection that all pages start with. */
-static int
-first_prot(const struct placing *placing) {
-  bool is_shared = (placing->place->flags & MAP_TYPE) != MAP_PRIVATE;
-  return rules_actual(asked_of(placing->place), is_shared, placing->is_filled, false);
 }
 
 static bool
@@ -58,21 +52,21 @@ host_flags(const struct place *place) {
 }
 
 /* Map the data.  What lies past the end is accessible from the start: touching it must raise the
- * host's own SIGBUS. */
+ * host's own SIGBUS.  What isn't filled becomes inaccessible after, so that the host can refuse
+ * the protection asked for (PROT_EXEC where the section directory is mounted noexec). */
 static int
 map_data(struct placing *placing) {
+  bool is_shared = (placing->place->flags & MAP_TYPE) != MAP_PRIVATE;
+  int prot = rules_actual(asked_of(placing->place), is_shared, true, false);
   int error = data_map(placing->section, placing->first, placing->npages, placing->place->addr,
-                       first_prot(placing), host_flags(placing->place), &placing->addr);
+                       prot, host_flags(placing->place), &placing->addr);
   uint64_t exist = section_npages(placing->section);
   uint64_t end = placing->first + placing->npages;
-  if (error || placing->is_filled || exist >= end)
+  end = end < exist ? end : exist;
+  if (error || placing->is_filled || placing->first >= end)
     return error;
-  uint64_t past = exist > placing->first ? exist : placing->first;
-  int prot = rules_actual(asked_of(placing->place),
-                          (placing->place->flags & MAP_TYPE) != MAP_PRIVATE, true, false);
   unsigned shift = host_config.page_shift;
-  error = host_protect((char *)placing->addr + ((past - placing->first) << shift),
-                       (size_t)(end - past) << shift, prot);
+  error = host_protect(placing->addr, (size_t)(end - placing->first) << shift, PROT_NONE);
   if (error && host_unmap(placing->addr, (size_t)placing->npages << shift))
     return ENOMEM;
   return error;
@@ -121,9 +115,14 @@ prepare(struct placing *placing) {
   uint64_t exist = section_npages(section);
   error = extent_reach(section, end > exist ? end : exist);
   lock_drop(&section->resize_lock);
-  if (!error && fill_now(placing)) /* what can't be read now raises SIGBUS when it is touched */
-    placing->is_filled = !fill(section, placing->first, placing->npages);
-  return error;
+  if (error || !fill_now(placing))
+    return error;
+  int fill_error = fill(section, placing->first, placing->npages);
+  placing->is_filled = !fill_error;
+  section_lock_all();
+  bool is_full = fill_error && section_say_no_room(fill_error) == ENOMEM;
+  section_unlock_all();
+  return is_full ? ENOMEM : 0; /* what can't be read now raises SIGBUS when it is touched */
 }
 
 static int
@@ -206,6 +205,7 @@ space_place(const struct place *place, void **out, struct mapping **cut) {
   if (error)
     return error;
   error = keeper_run(place_job, &placing);
+  say_now();
   if (!error && is_fixed(place))
     error = map_over(&placing, cut);
   else if (!error && !(error = lock_data(&placing))) {

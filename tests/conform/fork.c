@@ -1,8 +1,6 @@
 /* fork.c - a child shares the shared mappings and has copies of the private ones. */
 #include "conform.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,73 +282,6 @@ child_of_vfork_may_store(void) {
   T_FILE_BYTE(fd, (off_t)t_pages(1), 'v');
 }
 
-/* ---- fork from a thread while others store and sync ---- */
-
-enum { STORERS = 2, FORKS = 25 };
-
-static unsigned char *busy;
-static int busy_fd;
-static atomic_int stop;
-
-static void *
-store_and_sync(void *arg) {
-  size_t me = *(const size_t *)arg;
-  unsigned char round = 0;
-
-  while (!atomic_load(&stop)) {
-    round++;
-    PUT(busy + t_pages(me) + 1, round);
-    PUT(busy + t_pages(STORERS) + me, round);
-    T_OK(msync(busy, t_pages(STORERS + 1), MS_SYNC));
-    T_FILE_BYTE(busy_fd, (off_t)t_pages(me) + 1, round);
-    T_FILE_BYTE(busy_fd, (off_t)(t_pages(STORERS) + me), round);
-  }
-  return NULL;
-}
-
-static void
-child_of_a_thread(unsigned char number) {
-  PUT(busy + t_pages(STORERS) + 100 + number, number);
-  PUT(busy + t_pages(STORERS + 1), number);
-  T_OK(msync(busy, t_pages(STORERS + 2), MS_SYNC));
-  T_FILE_BYTE(busy_fd, (off_t)t_pages(STORERS) + 100 + number, number);
-  T_FILE_BYTE(busy_fd, (off_t)t_pages(STORERS + 1), number);
-  _exit(0);
-}
-
-static void *
-fork_again_and_again(void *unused) {
-  for (unsigned char number = 1; number <= FORKS; number++) {
-    pid_t pid = t_fork();
-
-    if (pid == 0)
-      child_of_a_thread(number);
-    T_REAP(pid, T_EXITED(0));
-  }
-  return unused;
-}
-
-static void
-fork_from_a_thread_while_others_store_and_sync(void) {
-  pthread_t storers[STORERS];
-  pthread_t forker;
-  size_t ids[STORERS];
-
-  busy_fd = t_tmpfile(NULL, (off_t)t_pages(STORERS + 2));
-  busy = T_MAP(NULL, t_pages(STORERS + 2), RW, MAP_SHARED, busy_fd, 0);
-  for (size_t i = 0; i < STORERS; i++) {
-    ids[i] = i;
-    T_EQ(pthread_create(&storers[i], NULL, store_and_sync, &ids[i]), 0);
-  }
-  T_EQ(pthread_create(&forker, NULL, fork_again_and_again, NULL), 0);
-  T_EQ(pthread_join(forker, NULL), 0);
-  atomic_store(&stop, 1);
-  for (size_t i = 0; i < STORERS; i++)
-    T_EQ(pthread_join(storers[i], NULL), 0);
-  for (unsigned char number = 1; number <= FORKS; number++)
-    T_FILE_BYTE(busy_fd, (off_t)t_pages(STORERS) + 100 + number, number);
-}
-
 static const struct t_case cases[] = {
   T_CASE(shared_stores_are_seen_both_ways),
   T_CASE(private_stores_are_seen_by_nobody_else),
@@ -364,7 +295,6 @@ static const struct t_case cases[] = {
   T_CASE(what_the_child_maps_and_unmaps_is_its_own),
   T_CASE(mapping_made_in_a_child_meets_the_parents),
   T_CASE(child_of_vfork_may_store),
-  T_CASE(fork_from_a_thread_while_others_store_and_sync),
 };
 
 T_MAIN(cases)

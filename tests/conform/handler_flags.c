@@ -1,10 +1,9 @@
-/* handler_flags.c - how a handler is called: its mask, its stack, once or again and again, and the
- * signals that aren't faults at all. A mapping has been stored to in every case, so softmap is there.
+/* handler_flags.c - how a handler is called: its mask, its stack, once or again and again. A mapping has
+ * been stored to in every case, so softmap is there.
  */
 #include "conform.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@ static sigjmp_buf back;
 static volatile sig_atomic_t calls;
 static volatile sig_atomic_t depth;
 static volatile sig_atomic_t last_code;
-static volatile pid_t last_pid;
 static volatile uintptr_t stack_seen;
 static sigset_t mask_seen;
 static unsigned char *closed;
@@ -300,85 +298,6 @@ handler_on_the_alternate_stack_is_told_of_a_stack_overflow(void) {
   end();
 }
 
-/* ---- Signals that are sent ---- */
-
-static void
-look_and_return(int signo, siginfo_t *info, void *context) {
-  (void)signo;
-  (void)context;
-  calls++;
-  last_code = info->si_code;
-  last_pid = info->si_pid;
-}
-
-static void
-signals_that_are_sent_reach_the_handler(void) {
-  static const int signals[] = { SIGSEGV, SIGBUS };
-
-  for (size_t i = 0; i < 2; i++)
-    install(signals[i], look_and_return, 0, 0);
-  begin();
-  for (int i = 0; i < 2; i++) {
-    T_OK(kill(getpid(), signals[i]));
-    T_EQ(calls, 2 * i + 1);
-    T_EQ(last_code, SI_USER);
-    T_EQ(last_pid, getpid());
-    T_OK(raise(signals[i]));
-    T_EQ(calls, 2 * i + 2);
-    T_EQ(last_code, SI_TKILL);
-  }
-  end();
-}
-
-/* The child sends until the parent, who was waiting, says that it was woken. */
-static void
-sent_signal_interrupts_a_call(void) {
-  struct t_meeting never = t_meeting();
-  struct t_meeting done = t_meeting();
-  char byte;
-  pid_t pid;
-
-  install(SIGSEGV, look_and_return, 0, 0);
-  begin();
-  T_EQ(fcntl(done.fd[0], F_SETFL, O_NONBLOCK), 0);
-  pid = t_fork();
-  if (pid == 0) {
-    while (read(done.fd[0], &byte, 1) != 1) {
-      (void)kill(getppid(), SIGSEGV);
-      (void)sched_yield();
-    }
-    _exit(0);
-  }
-  T_ERR(read(never.fd[0], &byte, 1), EINTR);
-  T_CHECK(calls > 0);
-  t_ping(&done);
-  T_REAP(pid, T_EXITED(0));
-  end();
-}
-
-static void
-call_goes_on_after_a_handler_with_sa_restart(void) {
-  struct t_meeting byte_comes = t_meeting();
-  char byte;
-  pid_t pid;
-
-  install(SIGSEGV, look_and_return, SA_RESTART, 0);
-  begin();
-  pid = t_fork();
-  if (pid == 0) {
-    for (int i = 0; i < 100; i++) {
-      (void)kill(getppid(), SIGSEGV);
-      (void)sched_yield();
-    }
-    t_ping(&byte_comes);
-    _exit(0);
-  }
-  T_EQ(read(byte_comes.fd[0], &byte, 1), 1);
-  T_CHECK(calls > 0);
-  T_REAP(pid, T_EXITED(0));
-  end();
-}
-
 static const struct t_case cases[] = {
   T_CASE_NOT_TSAN(signal_and_the_mask_of_the_handler_are_blocked_in_it,
                   "handlers run with all signals blocked"),
@@ -394,11 +313,9 @@ static const struct t_case cases[] = {
   T_CASE_DIVERGES(handler_without_sa_onstack_runs_on_the_stack_of_the_fault,
                   "the program's handler runs on the stack that softmap's runs on"),
   T_CASE(handler_with_sa_onstack_runs_where_there_is_no_other_stack),
-  T_CASE(handler_on_the_alternate_stack_may_store),
+  T_CASE_NOT_TSAN(handler_on_the_alternate_stack_may_store,
+                  "handlers run with all signals blocked"),
   T_CASE(handler_on_the_alternate_stack_is_told_of_a_stack_overflow),
-  T_CASE(signals_that_are_sent_reach_the_handler),
-  T_CASE(sent_signal_interrupts_a_call),
-  T_CASE(call_goes_on_after_a_handler_with_sa_restart),
 };
 
 T_MAIN(cases)

@@ -11,6 +11,15 @@
 
 enum { SECONDS_A_CASE = 60 };
 
+#ifdef T_TSAN
+/* A child of a process with threads may start some; and nobody waits a second at each exit. */
+const char *__tsan_default_options(void);
+const char *
+__tsan_default_options(void) {
+  return "die_after_fork=0:atexit_sleep_ms=0";
+}
+#endif
+
 void
 t_skip(const char *why) {
   t_note("skipped: %s", why);
@@ -82,6 +91,16 @@ is_left_out(const struct t_case *c) {
   return (c->flags & T_DIVERGES) != 0 && getenv("T_UNDER_SHIM") != NULL;
 }
 
+/* A program whose name ends in .64k asks for pages of that size, and must get them. */
+static bool
+has_page_size(const char *program) {
+  const char *end = strrchr(program, '.');
+
+  if (end == NULL || strcmp(end, ".64k") != 0)
+    return true;
+  return setenv("SOFTMAP_TEST_PAGE_SIZE", "65536", 1) == 0 && t_page_size() == 65536;
+}
+
 int
 t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
   size_t failed = 0;
@@ -89,6 +108,10 @@ t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
   size_t number = 0;
 
   (void)setvbuf(stdout, NULL, _IOLBF, 0);
+  if (!has_page_size(argv[0])) {
+    t_note("%s: the pages are of %zu bytes", argv[0], t_page_size());
+    return 99;
+  }
   for (size_t i = 0; i < count; i++) {
     int code;
 
