@@ -285,6 +285,9 @@ main(void) {
   show_stores(fd, is_stored, now);
   show_other_writer();
   show_sync(fd, is_stored, now);
+  free(now);
+  free(before);
+  free(expected);
   unlink(name);
   return is_wrong;
 }
