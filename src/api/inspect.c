@@ -35,10 +35,10 @@ add_page(struct dirty *dirty, uint64_t page, uint64_t size) {
   uint64_t end = (page + 1) << host_config.page_shift;
   end = end < size ? end : size;
   if (dirty->count && dirty->last_end == from) {
-    if (dirty->count <= dirty->max)
+    if (dirty->ranges && dirty->count <= dirty->max)
       dirty->ranges[dirty->count - 1].length += (size_t)(end - (uint64_t)from);
   } else {
-    if (dirty->count < dirty->max)
+    if (dirty->ranges && dirty->count < dirty->max)
       dirty->ranges[dirty->count] = (struct softmap_range){ from, (size_t)(end - (uint64_t)from) };
     dirty->count++;
   }
@@ -91,7 +91,7 @@ softmap_dirty(const void *addr, size_t len, struct softmap_range *ranges, size_t
     error = find_dirty_in(start, end, &dirty);
   space_unlock(&call);
   size_t known = dirty.count < dirty.max ? dirty.count : dirty.max;
-  if (!error && known)
+  if (!error && known && dirty.ranges)
     memcpy(ranges, dirty.ranges, known * sizeof *ranges);
   space_lock(&call);
   arena_free(dirty.ranges, bytes);

@@ -121,7 +121,7 @@ waiter(void *arg) {
   (void)arg;
   while (!atomic_load(&keeper.is_alone))
     host_wait(&keeper.is_alone, 0, 0);
-  exit(0);
+  exit(0); /* NOLINT(concurrency-mt-unsafe): no other thread of the program is left */
 }
 
 static void

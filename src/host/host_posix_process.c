@@ -191,7 +191,7 @@ read_start_ticks(uint64_t *out) {
 int
 host_thread_count(unsigned *out) {
   char text[STAT_SIZE];
-  const char *state, *count;
+  const char *state = "", *count = "";
   int error = inject_before(HOST_CALL_thread_count);
   if (error == 0)
     error = stat_field(text, 3, &state);

@@ -66,7 +66,7 @@ hold_all(struct held *held) {
   *held = (struct held){ .max = section_count() };
   if (held->max == 0)
     return 0;
-  held->at = arena_alloc(held->max * sizeof *held->at);
+  held->at = arena_alloc(held->max * sizeof(struct section *));
   if (!held->at)
     return ENOMEM;
   section_lock_all();
@@ -103,7 +103,7 @@ process_sync_all(bool flush, bool say) {
       first_error = error;
     section_release(held.at[i]);
   }
-  arena_free(held.at, held.max * sizeof *held.at);
+  arena_free(held.at, held.max * sizeof(struct section *));
   host_signals_set(&mask);
   return first_error;
 }

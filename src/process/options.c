@@ -87,7 +87,9 @@ complain(const struct option *option, const char *value) {
 void
 options_from_environment(void) {
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-    const char *value = getenv(options[i].variable);
+    /* Once a process, under the start lock; a program that changes its environment meanwhile does
+     * so at its own risk, as with every getenv. */
+    const char *value = getenv(options[i].variable); /* NOLINT(concurrency-mt-unsafe) */
     if (value && *value && !options[i].is_set && options[i].set(value))
       complain(&options[i], value);
   }

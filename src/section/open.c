@@ -56,7 +56,7 @@ remove_names(int directory, const struct names *names, int control_fd) {
   int error = host_open(&fd, directory, names->control.at, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
   if (error)
     return error == ENOENT ? 0 : error;
-  struct host_stat named, ours;
+  struct host_stat named = { 0 }, ours = { 0 };
   error = host_stat_fd(fd, &named);
   if (!error)
     error = host_stat_fd(control_fd, &ours);
