@@ -94,12 +94,13 @@ static int
 check_and_advise(void *addr, size_t len, int advice) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
+  size_t page_size = call_page_size(); /* starts the host, too */
   call_round_start(&start, &len);
   if (call_is_orphan())
     return EIO;
   if (!process_is_started())
     return host_advise(addr, len, advice);
-  int error = rules_advise(start, len, call_page_size(), &end);
+  int error = rules_advise(start, len, page_size, &end);
   if (error)
     return error;
   if (start == end)

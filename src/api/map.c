@@ -146,13 +146,13 @@ map(const struct request *asked, void **out) {
   struct host_stat stat;
   int open_flags;
   struct request hosts = *asked;
+  size_t page_size = call_page_size(); /* starts the host, too */
   if (!(asked->flags & MAP_HUGETLB))
     hosts.flags &= ~OUR_FLAGS; /* else they are the size of huge pages */
   if (asked->flags & MAP_ANONYMOUS)
     return pass(&hosts, out);
   if (call_is_orphan())
     return EIO;
-  size_t page_size = call_page_size();
   if (!(asked->flags & SOFTMAP_MAP_ANY_OFFSET) && (asked->offset & (off_t)(page_size - 1)))
     return EINVAL; /* before anything about fd, as Linux */
   if (host_open_flags(asked->fd, &open_flags) || host_stat_fd(asked->fd, &stat))

@@ -10,6 +10,7 @@
 #include "backing/writeback.h"
 #include "core/rules.h"
 #include "host/arena.h"
+#include "signal/install.h"
 
 /* One part of the range. */
 struct part {
@@ -109,7 +110,9 @@ softmap_msync(void *addr, size_t len, int flags) {
   struct space_call call;
   struct plan plan = { 0 };
   space_lock(&call);
-  error = plan_sync(start, end, flags & MS_INVALIDATE, &plan);
+  error = signals_install();
+  if (!error)
+    error = plan_sync(start, end, flags & MS_INVALIDATE, &plan);
   space_unlock(&call);
   sigset_t mask;
   host_signals_block(&mask);
@@ -125,5 +128,12 @@ softmap_msync(void *addr, size_t len, int flags) {
 
 int
 softmap_sync_all(void) {
-  return fail(call_is_orphan() ? EIO : process_sync_all(true, false));
+  if (!process_is_started() || call_is_orphan())
+    return fail(call_is_orphan() ? EIO : 0);
+  struct space_call call;
+  space_lock(&call);
+  int error = signals_install();
+  space_unlock(&call);
+  int sync_error = process_sync_all(true, false);
+  return fail(sync_error ? sync_error : error);
 }

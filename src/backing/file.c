@@ -45,8 +45,9 @@ file_make_writable(struct section *section) {
   error = host_reopen(&fd, section->file_fd, O_RDWR | O_CLOEXEC);
   if (error)
     return error == EPERM ? EACCES : error;
-  int old = section->file_fd;
-  section->file_fd = fd;
-  section->file_is_writable = true;
-  return host_close(old);
+  error = data_change_file(section, fd);
+  if (error && host_close(fd))
+    return EBADF;
+  section->file_is_writable |= !error;
+  return error;
 }

@@ -83,7 +83,7 @@ copy(struct section *section, uint64_t first, uint64_t n) {
     data &= ~(uint64_t)(host_config.page_size - 1);
     size_t len = data_end - data < KEEPER_BUFFER ? (size_t)(data_end - data) : KEEPER_BUFFER;
     size_t got;
-    error = host_read(section->file_fd, keeper_buffer(), len, data, &got);
+    error = data_read_file(section, keeper_buffer(), len, data, &got);
     if (!error)
       error = put(section, keeper_buffer(), got, data);
     if (error)

@@ -24,7 +24,7 @@ reread(struct section *section, uint64_t page) {
   while (at < end) {
     size_t len = end - at < half ? (size_t)(end - at) : half;
     size_t got, had;
-    int error = host_read(section->file_fd, file, len, at, &got);
+    int error = data_read_file(section, file, len, at, &got);
     if (!error)
       error = data_read(section, memory, got, at, &had);
     if (!error && (had < got || memcmp(file, memory, got) != 0))

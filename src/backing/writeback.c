@@ -95,6 +95,17 @@ claim_span(struct section *section, struct span *span) {
   readers_leave(side);
 }
 
+/* The kernel could not read the window: a page of a hole for which the section directory has no
+ * room (its store never happened: it raised SIGBUS).  Reading the data doesn't need room. */
+static int
+write_aside(struct section *section, uint64_t at, uint64_t end, size_t *put) {
+  size_t len = end - at < KEEPER_BUFFER ? (size_t)(end - at) : KEEPER_BUFFER;
+  size_t got;
+  int error = data_read(section, keeper_buffer(), len, at, &got);
+  struct iovec vec = { .iov_base = keeper_buffer(), .iov_len = got };
+  return error ? error : host_write(section->file_fd, &vec, 1, at, put);
+}
+
 /* Write the bytes of a run of claimed pages, up to the end of the file; *done receives how many
  * pages are in the file now. */
 static int
@@ -112,6 +123,8 @@ write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
     struct iovec vec = { .iov_base = from + (at - offset), .iov_len = (size_t)(end - at) };
     size_t put;
     error = host_write(section->file_fd, &vec, 1, at, &put);
+    if (error == EFAULT)
+      error = write_aside(section, at, end, &put);
     if (!error && put == 0)
       error = EIO;
     if (!error) {

@@ -182,7 +182,7 @@ serve_at(int sig, uintptr_t addr, uintptr_t instruction) {
     served = sig == SIGBUS ? serve_bus(&fault) : serve_segv(&fault);
   }
   readers_leave(side);
-  if (!mapping && space_wait_for_change())
+  if (!mapping && space_changed())
     served = SERVED; /* look again when the map has settled */
   return served;
 }

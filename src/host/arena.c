@@ -151,6 +151,6 @@ arena_fork_prepare(void) {
 }
 
 void
-arena_fork_done(void) {
-  lock_drop(&arena_lock);
+arena_fork_done(bool is_child) {
+  (is_child ? lock_drop_in_child : lock_drop)(&arena_lock);
 }

@@ -17,6 +17,6 @@ size_t arena_in_use(void);                         /* bytes handed out, for leak
 
 /* Around fork: the child must find the arena's lock free. */
 void arena_fork_prepare(void);
-void arena_fork_done(void);
+void arena_fork_done(bool is_child);
 
 #endif

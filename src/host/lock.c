@@ -1,17 +1,16 @@
 /* lock.c - ranked locks.
  *
- * The three-state lock of Drepper's "Futexes are tricky": 0 free, 1 held, 2 held and perhaps
- * waited for.  Only the last makes lock_drop call the kernel.
+ * Ticket locks: first come, first served.  A lock that whoever runs can take again starves a
+ * thread that has to be woken first (seen: exit, while another thread forks in a loop).
  */
 #include "host/host_linux.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "host/inject.h"
 #include "host/lock.h"
-
-enum { FREE, HELD, CONTENDED };
 
 #ifdef SOFTMAP_INJECT
 /* How many locks of each rank this thread holds. */
@@ -50,35 +49,51 @@ rank_remove(uint32_t rank) {
 
 void
 lock_take(struct lock *lock) {
-  uint32_t seen = FREE;
   rank_check(lock->rank);
-  if (!atomic_compare_exchange_strong_explicit(&lock->word, &seen, HELD, memory_order_acquire,
-                                               memory_order_relaxed)) {
-    while (atomic_exchange_explicit(&lock->word, CONTENDED, memory_order_acquire) != FREE)
-      host_wait(&lock->word, CONTENDED, 0);
-  }
+  uint32_t ticket = atomic_fetch_add(&lock->tickets, 1);
+  uint32_t serving;
+  while ((serving = atomic_load(&lock->serving)) != ticket)
+    host_wait(&lock->serving, serving, 0);
   rank_add(lock->rank);
 }
 
 /* Can't wait, so any order is safe. */
 bool
 lock_try(struct lock *lock) {
-  uint32_t seen = FREE;
-  if (!atomic_compare_exchange_strong_explicit(&lock->word, &seen, HELD, memory_order_acquire,
-                                               memory_order_relaxed))
+  uint32_t serving = atomic_load(&lock->serving);
+  if (!atomic_compare_exchange_strong(&lock->tickets, &serving, serving + 1))
     return false;
   rank_add(lock->rank);
+  return true;
+}
+
+bool
+lock_try_for(struct lock *lock, uint64_t ns) {
+  uint64_t until = host_now_ns() + ns;
+  while (!lock_try(lock)) {
+    if (host_now_ns() > until)
+      return false;
+    host_nap(1000000);
+  }
   return true;
 }
 
 void
 lock_drop(struct lock *lock) {
   rank_remove(lock->rank);
-  if (atomic_exchange_explicit(&lock->word, FREE, memory_order_release) == CONTENDED)
-    host_wake(&lock->word, 1);
+  uint32_t next = atomic_fetch_add(&lock->serving, 1) + 1;
+  if (atomic_load(&lock->tickets) != next)
+    host_wake(&lock->serving, INT_MAX);
 }
 
 void
 lock_reset(struct lock *lock) {
-  atomic_store_explicit(&lock->word, FREE, memory_order_release);
+  atomic_store(&lock->tickets, 0);
+  atomic_store(&lock->serving, 0);
+}
+
+void
+lock_drop_in_child(struct lock *lock) {
+  rank_remove(lock->rank);
+  lock_reset(lock);
 }

@@ -20,16 +20,20 @@ enum lock_rank {
 };
 
 struct lock {
-  _Atomic uint32_t word; /* 0 free, 1 held, 2 held and waited for */
+  _Atomic uint32_t tickets; /* drawn; each in turn has the lock */
+  _Atomic uint32_t serving; /* the one that has it, or will */
   uint32_t rank;
 };
 
-#define LOCK_INIT(r) { .word = 0, .rank = (r) }
+#define LOCK_INIT(r) { .tickets = 0, .serving = 0, .rank = (r) }
 
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock);
+bool lock_try_for(struct lock *lock, uint64_t ns); /* for so long */
 void lock_drop(struct lock *lock);
 /* In a forked child: whoever held it is gone. */
 void lock_reset(struct lock *lock);
+/* In a forked child: held by the thread that forked; those who waited for it aren't here. */
+void lock_drop_in_child(struct lock *lock);
 
 #endif

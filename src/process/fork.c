@@ -57,7 +57,8 @@ receive_section(struct section *section, void *arg) {
   const struct hand_over *hand_over = arg;
   struct section_key key;
   int fds[FDS_PER_SECTION];
-  section->file_fd = section->data_fd = section->control_fd = section->seek_fd = -1;
+  section->file_fd = section->data_fd = section->control_fd = section->own_fd = -1;
+  section->old_fd[0] = section->old_fd[1] = -1;
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
@@ -149,18 +150,13 @@ prepare(void) {
 }
 
 static void
-after(void) {
-  arena_fork_done();
+in_parent(void) {
+  arena_fork_done(false);
   readers_gate_open();
   section_unlock_all();
-}
-
-static void
-in_parent(void) {
-  after();
   close_channel();
   sigset_t back = mask;
-  space_fork_done();
+  space_fork_done(false);
   host_signals_set(&back);
 }
 
@@ -202,7 +198,9 @@ in_child(void) {
   section_each(forget_lane, NULL); /* until it has its own */
   host_lineage_renew();
   readers_reset();
-  after();
+  arena_fork_done(true);
+  readers_gate_open();
+  section_unlock_all_in_child();
   directory_forget();
   section_each(close_inherited, NULL);
   struct hand_over hand_over = { 0 };
@@ -212,7 +210,7 @@ in_child(void) {
   close_channel();
   struct mapping *not_inherited;
   space_drop_nofork(&not_inherited);
-  space_fork_done();
+  space_fork_done(true);
   space_discard(not_inherited);
   say_orphans();
   host_signals_set(&mask);

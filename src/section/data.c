@@ -38,6 +38,20 @@ data_map(struct section *section, uint64_t first, uint64_t npages, void *addr, i
 /* Below this it is cheaper to read a hole than to look for it. */
 #define SEEK_MIN ((uint64_t)1 << 20)
 
+static int
+open_own(struct section *section, int *out) {
+  *out = atomic_load(&section->own_fd);
+  if (*out >= 0)
+    return 0;
+  int error = host_reopen(out, section->file_fd, O_RDONLY | O_CLOEXEC);
+  int none = -1;
+  if (error || atomic_compare_exchange_strong(&section->own_fd, &none, *out))
+    return error;
+  error = host_close(*out); /* another keeper was faster */
+  *out = none;
+  return error;
+}
+
 int
 data_of_file(struct section *section, uint64_t offset, uint64_t limit, uint64_t *start,
              uint64_t *end) {
@@ -46,10 +60,27 @@ data_of_file(struct section *section, uint64_t offset, uint64_t limit, uint64_t 
   if (limit - offset < SEEK_MIN)
     return 0;
   /* Looking for data moves a descriptor's position, and file_fd shares the program's. */
-  if (section->seek_fd < 0 &&
-      host_reopen(&section->seek_fd, section->file_fd, O_RDONLY | O_CLOEXEC)) {
-    section->seek_fd = -1;
-    return 0; /* data everywhere */
-  }
-  return host_next_data(section->seek_fd, offset, limit, start, end);
+  int fd;
+  return open_own(section, &fd) ? 0 : host_next_data(fd, offset, limit, start, end);
+}
+
+int
+data_read_file(struct section *section, unsigned char *to, size_t len, uint64_t offset,
+               size_t *got) {
+  int fd;
+  int error = host_read(section->file_fd, to, len, offset, got);
+  if (error == EINVAL && !open_own(section, &fd)) /* O_DIRECT wants whole blocks */
+    error = host_read(fd, to, len, offset, got);
+  return error;
+}
+
+int
+data_change_file(struct section *section, int fd) {
+  for (size_t i = 0; i < sizeof section->old_fd / sizeof *section->old_fd; i++)
+    if (section->old_fd[i] < 0) {
+      section->old_fd[i] = section->file_fd;
+      section->file_fd = fd;
+      return 0;
+    }
+  return EMFILE;
 }

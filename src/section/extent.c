@@ -57,6 +57,40 @@ extent_reach(struct section *section, uint64_t npages) {
   return error;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; Debian 12's headers may lack it */
+#endif
+
+/* Pages of a range whose bytes are worth having in advance: 512 KiB each of states and lane. */
+#define POPULATE_MAX ((uint64_t)1 << 19)
+
+static int
+populate(page_byte *from, uint64_t n) {
+  uintptr_t mask = 4096 - 1;
+  uintptr_t start = (uintptr_t)from & ~mask;
+  uintptr_t end = ((uintptr_t)from + n + mask) & ~mask;
+  int error = host_advise((void *)start, end - start, MADV_POPULATE_WRITE);
+  return error == EINVAL ? 0 : error; /* an older kernel */
+}
+
+int
+extent_populate(struct section *section, uint64_t first, uint64_t npages) {
+  if (npages > POPULATE_MAX)
+    return 0;
+  int error = 0;
+  for (uint64_t page = first; page < first + npages && !error;) {
+    unsigned k = extent_of(page);
+    uint64_t end = extent_first(k + 1) < first + npages ? extent_first(k + 1) : first + npages;
+    error = populate(section_state(section, page), end - page);
+    if (!error)
+      error = populate(section_lane(section, page), end - page);
+    if (!error)
+      error = populate(section_summary(section, page), 1);
+    page = end;
+  }
+  return error ? ENOSPC : 0;
+}
+
 static void
 unmap(page_byte **addr, size_t len) {
   if (*addr && !host_unmap((void *)*addr, len))

@@ -38,6 +38,12 @@ close_fd(int *fd) {
     *fd = -1;
 }
 
+static void
+close_file_fd(_Atomic int *fd) {
+  int old = atomic_exchange(fd, -1);
+  close_fd(&old);
+}
+
 /* ---- What a dead process left -------------------------------------------------------------- */
 
 static void
@@ -194,7 +200,9 @@ undo_make(struct section *section) {
   window_close(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
-  close_fd(&section->seek_fd);
+  close_file_fd(&section->own_fd);
+  close_fd(&section->old_fd[0]);
+  close_fd(&section->old_fd[1]);
   close_fd(&section->control_fd); /* and with it our locks */
 }
 
@@ -249,7 +257,8 @@ section_new(const struct section_key *key, uint64_t birth_ns) {
   if (!section)
     return NULL;
   section->key = *key;
-  section->data_fd = section->control_fd = section->file_fd = section->seek_fd = -1;
+  section->data_fd = section->control_fd = section->file_fd = section->own_fd = -1;
+  section->old_fd[0] = section->old_fd[1] = -1;
   section->sync_lock.rank = LOCK_SYNC;
   section->resize_lock.rank = LOCK_RESIZE;
   section->peers_lock.rank = LOCK_PEERS;
@@ -290,13 +299,13 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
 /* Another descriptor of a file that we have: keep the more useful one. */
 static int
 attach(struct section *section, int fd, bool is_writable) {
-  int spare = fd;
-  if (is_writable && !section->file_is_writable) {
-    spare = section->file_fd;
-    section->file_fd = fd;
-    section->file_is_writable = true;
-  }
-  return host_close(spare);
+  if (section->file_is_writable || !is_writable)
+    return host_close(fd);
+  int error = data_change_file(section, fd);
+  if (error && host_close(fd))
+    return EBADF;
+  section->file_is_writable = !error;
+  return error;
 }
 
 int
@@ -356,7 +365,7 @@ leave(struct section *section) {
     }
   }
   undo_make(section);
-  close_fd(&section->file_fd);
+  close_file_fd(&section->file_fd);
 }
 
 void

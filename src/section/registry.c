@@ -34,9 +34,19 @@ section_lock_all(void) {
   lock_take(&sections_lock);
 }
 
+bool
+section_lock_all_for(uint64_t ns) {
+  return lock_try_for(&sections_lock, ns);
+}
+
 void
 section_unlock_all(void) {
   lock_drop(&sections_lock);
+}
+
+void
+section_unlock_all_in_child(void) {
+  lock_drop_in_child(&sections_lock);
 }
 
 size_t

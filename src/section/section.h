@@ -36,8 +36,11 @@ struct section {
   _Atomic unsigned nextents;
   uint32_t lane;
   _Atomic bool has_lane; /* false: a forked child that could not get one */
-  int data_fd, control_fd, file_fd; /* numbers in the keepers' table */
-  int seek_fd; /* the file once more, with a position of its own; -1: not needed yet */
+  int data_fd, control_fd; /* numbers in the keepers' table */
+  _Atomic int file_fd;
+  _Atomic int own_fd; /* the file opened once more for reading: a position of its own, no O_DIRECT;
+                         -1: not needed yet */
+  int old_fd[2]; /* descriptors that file_fd was before: another keeper may just use them */
   bool file_is_writable;
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
@@ -139,7 +142,9 @@ void section_abandon(struct section *section);
  * [caller holds the sections lock; section_lock_all, section_unlock_all] */
 int section_each(int (*fn)(struct section *section, void *arg), void *arg);
 void section_lock_all(void);
+bool section_lock_all_for(uint64_t ns); /* false: not in that time */
 void section_unlock_all(void);
+void section_unlock_all_in_child(void); /* forked with it held */
 size_t section_count(void);
 
 /* If `error` means that there is no room: a line for the user (say.h), and ENOMEM. [keeper] */
@@ -150,6 +155,10 @@ int section_say_no_room(int error);
 /* Map states, summary and our lane for the pages below npages.  EOVERFLOW: more than a section
  * can have.  [keeper; resize_lock is held] */
 SOFTMAP_MUST_CHECK int extent_reach(struct section *section, uint64_t npages);
+/* Have memory for the states and lane bytes of [first, first + npages) now, so that the fault
+ * handler doesn't meet a full section directory; ranges too large for that are left alone.
+ * ENOMEM: there is none.  [keeper] */
+SOFTMAP_MUST_CHECK int extent_populate(struct section *section, uint64_t first, uint64_t npages);
 /* Map the control file's head, with extent 0.  [keeper] */
 SOFTMAP_MUST_CHECK int extent_map_head(struct section *section);
 /* Unmap all, when nobody can look any more.  [keeper] */
@@ -190,6 +199,11 @@ SOFTMAP_MUST_CHECK int data_write(struct section *section, const unsigned char *
 /* Read bytes of the data.  [keeper] */
 SOFTMAP_MUST_CHECK int data_read(struct section *section, unsigned char *to, size_t len,
                                  uint64_t offset, size_t *got);
+/* Read bytes of the file, whatever the flags of the program's descriptor are.  [keeper] */
+SOFTMAP_MUST_CHECK int data_read_file(struct section *section, unsigned char *to, size_t len,
+                                      uint64_t offset, size_t *got);
+/* Use another descriptor of the file from now on.  EMFILE: too many changes.  [keeper; sync_lock] */
+SOFTMAP_MUST_CHECK int data_change_file(struct section *section, int fd);
 /* The next run of data of the file at or after offset, as host_next_data; never moves the position
  * that the program sees.  [keeper] */
 SOFTMAP_MUST_CHECK int data_of_file(struct section *section, uint64_t offset, uint64_t limit,

@@ -31,7 +31,7 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
   while (old_size < end) {
     size_t len = end - old_size < KEEPER_BUFFER ? (size_t)(end - old_size) : KEEPER_BUFFER;
     size_t got;
-    int error = host_read(section->file_fd, file, len, old_size, &got);
+    int error = data_read_file(section, file, len, old_size, &got);
     for (size_t i = 0; i < got && !error;) { /* write only runs that the file has bytes for */
       size_t run = i;
       while (run < got && file[run])
@@ -83,7 +83,7 @@ append_run(struct section *section, uint64_t offset, uint64_t end) {
   while (offset < end) {
     size_t len = end - offset < KEEPER_BUFFER ? (size_t)(end - offset) : KEEPER_BUFFER;
     size_t got;
-    int error = host_read(section->file_fd, keeper_buffer(), len, offset, &got);
+    int error = data_read_file(section, keeper_buffer(), len, offset, &got);
     if (!error)
       error = data_write(section, keeper_buffer(), got, offset);
     if (error || got < len)

@@ -104,6 +104,14 @@ obtain(struct placing *placing) {
 }
 
 static int
+no_room(int error) {
+  section_lock_all();
+  int result = section_say_no_room(error);
+  section_unlock_all();
+  return result;
+}
+
+static int
 prepare(struct placing *placing) {
   struct section *section = placing->section;
   bool changed;
@@ -115,14 +123,14 @@ prepare(struct placing *placing) {
   uint64_t exist = section_npages(section);
   error = extent_reach(section, end > exist ? end : exist);
   lock_drop(&section->resize_lock);
+  if (!error && (error = extent_populate(section, placing->first, placing->npages)))
+    return no_room(error);
   if (error || !fill_now(placing))
     return error;
   int fill_error = fill(section, placing->first, placing->npages);
   placing->is_filled = !fill_error;
-  section_lock_all();
-  bool is_full = fill_error && section_say_no_room(fill_error) == ENOMEM;
-  section_unlock_all();
-  return is_full ? ENOMEM : 0; /* what can't be read now raises SIGBUS when it is touched */
+  /* What can't be read now raises SIGBUS when it is touched. */
+  return fill_error && no_room(fill_error) == ENOMEM ? ENOMEM : 0;
 }
 
 static int

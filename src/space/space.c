@@ -30,12 +30,14 @@ space_at_or_after(uintptr_t addr) {
 }
 
 bool
-space_wait_for_change(void) {
-  uint32_t now = atomic_load(&changing);
-  if (!(now & 1))
-    return false;
-  host_wait(&changing, now, 0);
-  return true;
+space_changed(void) {
+  static _Thread_local uint32_t seen __attribute__((tls_model("initial-exec")));
+  uint32_t now;
+  while ((now = atomic_load(&changing)) & 1)
+    host_wait(&changing, now, 0);
+  bool is_news = now != seen;
+  seen = now;
+  return is_news;
 }
 
 /* ---- Writers ------------------------------------------------------------------------------- */
@@ -100,6 +102,6 @@ space_fork_prepare(void) {
 }
 
 void
-space_fork_done(void) {
-  lock_drop(&space_mutex); /* in the child, too: it was taken by the thread that forked */
+space_fork_done(bool is_child) {
+  (is_child ? lock_drop_in_child : lock_drop)(&space_mutex);
 }

@@ -16,10 +16,11 @@
 struct mapping *space_find(uintptr_t addr) SOFTMAP_SIGSAFE;
 /* The first mapping that ends behind addr, or NULL. [inside, or under the lock] */
 struct mapping *space_at_or_after(uintptr_t addr) SOFTMAP_SIGSAFE;
-/* Is a change under way?  Then a fault that found no mapping waits for its end and retries
- * (returns true); MAP_FIXED over a mapping is one step to other threads on the kernel's own
- * mmap, too.  Called outside. */
-bool space_wait_for_change(void) SOFTMAP_SIGSAFE;
+/* A fault that found no mapping may have come in the middle of a change, or just before its end:
+ * MAP_FIXED over a mapping is one step to other threads on the kernel's own mmap.  Waits until no
+ * change is under way; true if there was one since this thread last asked: then the instruction
+ * is worth another try.  Called outside. */
+bool space_changed(void) SOFTMAP_SIGSAFE;
 
 /* ---- Writers ------------------------------------------------------------------------------- */
 
@@ -49,7 +50,7 @@ void space_drop_nofork(struct mapping **cut);
 
 /* Around fork: nobody changes the map meanwhile. */
 void space_fork_prepare(void);
-void space_fork_done(void);
+void space_fork_done(bool is_child);
 
 /* ---- Mappings (mapping.c) ------------------------------------------------------------------ */
 

@@ -197,7 +197,7 @@ alloc_until_over(void *arg) {
 static int
 alloc_in_child(void *arg) {
   (void)arg;
-  arena_fork_done();
+  arena_fork_done(true);
   void *block = arena_alloc(100);
   CHILD_CHECK(block != NULL);
   arena_free(block, 100);
@@ -212,7 +212,7 @@ forked_child_finds_it_free(void **state) {
   for (int i = 0; i < 50; i++) {
     arena_fork_prepare();
     pid_t pid = start_child(alloc_in_child, NULL);
-    arena_fork_done();
+    arena_fork_done(false);
     assert_int_equal(reap(pid), 0);
   }
   atomic_store(&is_over, true);

@@ -37,7 +37,7 @@ one_thread_at_a_time(void **state) {
   for (size_t i = 0; i < NTHREADS; i++)
     assert_int_equal(pthread_join(threads[i], NULL), 0);
   assert_int_equal(counter, NTHREADS * NROUNDS);
-  assert_int_equal(atomic_load(&space_lock.word), 0);
+  assert_int_equal(atomic_load(&space_lock.tickets), atomic_load(&space_lock.serving));
 }
 
 static void *
