@@ -39,6 +39,7 @@ struct mapping {
   struct mapping *_Atomic next_in_section;
   struct mapping *next_cut; /* in a list of those taken out (space/cut.c) */
   uintptr_t cut_start, cut_end;
+  bool is_moved; /* cut, but its pages live on in another mapping: nothing to write */
 };
 
 static inline uint64_t

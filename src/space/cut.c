@@ -53,6 +53,7 @@ collect(uintptr_t start, uintptr_t end) {
   struct mapping *mapping = space_at_or_after(start);
   for (; mapping && mapping->start < end; mapping = space_at_or_after(mapping->end)) {
     mapping->next_cut = list;
+    mapping->is_moved = false;
     mapping->cut_start = mapping->start > start ? mapping->start : start;
     mapping->cut_end = mapping->end < end ? mapping->end : end;
     list = mapping;
@@ -112,7 +113,7 @@ space_discard(struct mapping *cut) {
   while (cut) {
     struct mapping *next = cut->next_cut;
     struct section *section = cut->section;
-    if (cut->is_shared && keeper_run(write_cut_job, cut))
+    if (cut->is_shared && !cut->is_moved && keeper_run(write_cut_job, cut))
       host_yield(); /* cannot happen: the job remembers its error */
     struct space_call call;
     space_lock(&call);

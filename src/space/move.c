@@ -195,6 +195,8 @@ space_move(const struct move *move, void **out, struct mapping **cut) {
   if (!error && !move->is_copy && moving.addr != (void *)move->start)
     error = host_unmap((void *)move->start, move->end - move->start);
   space_change_end();
+  for (struct mapping *mapping = *cut; mapping && !error; mapping = mapping->next_cut)
+    mapping->is_moved = true;
   if (!error)
     *out = moving.addr;
   return error;
