@@ -25,7 +25,12 @@ struct progress {
   int error;           /* the first one */
   bool met_another;    /* a page is being written by another process */
   bool wrote;
+  uint64_t unowned_since; /* when a page was first seen being written by nobody; 0: not */
+  uint64_t unowned_page;
 };
+
+/* How long to wait for a writer that can't be found. */
+#define PATIENCE_NS 3000000000
 
 static void
 note(struct progress *progress, int error) {
@@ -37,18 +42,30 @@ note(struct progress *progress, int error) {
 
 /* ---- One span ------------------------------------------------------------------------------ */
 
-/* A page in the middle of being written, not by us: by a living process, or by one that died? */
+/* A page in the middle of being written, not by us: by a living process, or by one that died?
+ * Only the mark of a dead one lets us take over: a state without any mark may belong to a writer
+ * that comes or goes while we look.  (The taker's own death in between is found by patience.) */
 static void
 meet_writer(struct section *section, uint64_t page, struct progress *progress) {
-  bool alive;
-  int error = lane_any_other(section, page, LANE_WRITING, &alive);
-  page_byte *state = section_state(section, page);
-  if (error)
-    note(progress, error);
-  else if (!alive && (page_step(state, PAGE_WRITING, PAGE_DIRTY) ||
-                      page_step(state, PAGE_WRITING_AGAIN, PAGE_DIRTY)))
-    summary_set(section, page, SUMMARY_DIRTY);
+  enum lane_holder holder;
+  int error = lane_holder(section, page, LANE_WRITING, &holder);
   progress->met_another = true;
+  note(progress, error);
+  if (error || holder == LANE_HOLDER_ALIVE) {
+    progress->unowned_since = 0;
+    return;
+  }
+  uint64_t now = host_now_ns();
+  if (holder == LANE_HOLDER_NONE && !progress->unowned_since) {
+    progress->unowned_since = now;
+    progress->unowned_page = page;
+  }
+  if (holder == LANE_HOLDER_DEAD ||
+      (page == progress->unowned_page && now - progress->unowned_since > PATIENCE_NS)) {
+    page_end_write(section_state(section, page), false, false);
+    summary_set(section, page, SUMMARY_DIRTY);
+    progress->unowned_since = 0;
+  }
 }
 
 /* Dirty -> writing, under the bits.  The mark in the lane comes first: a state "writing" without

@@ -57,8 +57,7 @@ receive_section(struct section *section, void *arg) {
   const struct hand_over *hand_over = arg;
   struct section_key key;
   int fds[FDS_PER_SECTION];
-  section->file_fd = section->data_fd = section->control_fd = section->own_fd = -1;
-  section->old_fd[0] = section->old_fd[1] = -1;
+  section_forget_fds(section);
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
   for (unsigned k = 0; k < EXTENT_MAX; k++) {

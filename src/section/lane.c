@@ -54,6 +54,23 @@ lane_clean(struct section *section, uint32_t lane) {
   return error;
 }
 
+/* What a dead owner before us was writing is dirty again, before its marks go. */
+static void
+take_over_writes(struct section *section) {
+  uint64_t npages = section_npages(section);
+  uint64_t reach = section_reach(section);
+  for (uint64_t page = 0; page < npages && page < reach; page++) {
+    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)) {
+      page += SUMMARY_PAGES - 1;
+      continue;
+    }
+    page_byte *lane = section_lane(section, page);
+    if ((atomic_load(lane) & LANE_WRITING) &&
+        (atomic_fetch_and(lane, (uint8_t)~LANE_WRITING) & LANE_WRITING))
+      page_end_write(section_state(section, page), false, false);
+  }
+}
+
 static int
 lane_lock_free_one(struct section *section, uint32_t *out) {
   for (uint32_t lane = 0; lane < LANE_MAX; lane++) {
@@ -72,7 +89,12 @@ lane_claim(struct section *section) {
   int error = lane_lock_free_one(section, &section->lane);
   if (error)
     return error;
-  error = lane_clean(section, section->lane);
+  for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
+    error = lane_reach(section, k);
+  if (!error) {
+    take_over_writes(section);
+    error = lane_clean(section, section->lane);
+  }
   struct host_identity identity = { 0 };
   if (!error)
     error = host_identity(&identity);
@@ -85,8 +107,6 @@ lane_claim(struct section *section) {
   while (lanes <= section->lane &&
          !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
     ;
-  for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
-    error = lane_reach(section, k);
   if (error) {
     atomic_store(&record->used, 0);
     if (host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
@@ -118,7 +138,7 @@ peers_cover(struct section *section, unsigned extent, uint32_t count) {
     section->peers[extent].count = 0;
   }
   page_byte *lanes;
-  int error = map_lanes(section, extent, 0, count, PROT_READ, &lanes);
+  int error = map_lanes(section, extent, 0, count, PROT_READ | PROT_WRITE, &lanes);
   if (error)
     return error;
   section->peers[extent].lanes = lanes;
@@ -154,6 +174,43 @@ lane_any_other(struct section *section, uint64_t page, uint8_t bits, bool *out) 
     return 0;
   lock_take(&section->peers_lock);
   int error = any_other(section, page, bits, lanes, out);
+  lock_drop(&section->peers_lock);
+  return error;
+}
+
+static int
+find_holder(struct section *section, uint64_t page, uint8_t bit, uint32_t lanes,
+            enum lane_holder *out) {
+  unsigned k = extent_of(page);
+  int error = peers_cover(section, k, lanes);
+  if (error)
+    return error;
+  page_byte *byte = section->peers[k].lanes + (page - extent_first(k));
+  for (uint32_t lane = 0; lane < lanes; lane++, byte += extent_pages(k)) {
+    if (lane == section->lane || !(atomic_load(byte) & bit))
+      continue;
+    bool is_alive;
+    error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive);
+    if (error)
+      return error;
+    if (is_alive)
+      *out = LANE_HOLDER_ALIVE;
+    else if (atomic_fetch_and(byte, (uint8_t)~bit) & bit)
+      *out = LANE_HOLDER_DEAD;
+    if (*out != LANE_HOLDER_NONE)
+      return 0;
+  }
+  return 0;
+}
+
+int
+lane_holder(struct section *section, uint64_t page, uint8_t bit, enum lane_holder *out) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  *out = LANE_HOLDER_NONE;
+  if (lanes > LANE_MAX)
+    return EIO;
+  lock_take(&section->peers_lock);
+  int error = find_holder(section, page, bit, lanes, out);
   lock_drop(&section->peers_lock);
   return error;
 }

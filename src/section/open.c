@@ -257,8 +257,7 @@ section_new(const struct section_key *key, uint64_t birth_ns) {
   if (!section)
     return NULL;
   section->key = *key;
-  section->data_fd = section->control_fd = section->file_fd = section->own_fd = -1;
-  section->old_fd[0] = section->old_fd[1] = -1;
+  section_forget_fds(section);
   section->sync_lock.rank = LOCK_SYNC;
   section->resize_lock.rank = LOCK_RESIZE;
   section->peers_lock.rank = LOCK_PEERS;

@@ -125,6 +125,15 @@ bool section_has_dirt(struct section *section);
 void section_bits_take(struct section *section, uint64_t first, uint64_t n) SOFTMAP_SIGSAFE;
 void section_bits_drop(struct section *section, uint64_t first, uint64_t n) SOFTMAP_SIGSAFE;
 
+/* No descriptor yet. */
+static inline void
+section_forget_fds(struct section *section) {
+  section->data_fd = section->control_fd = -1;
+  section->file_fd = -1;
+  section->own_fd = -1;
+  section->old_fd[0] = section->old_fd[1] = -1;
+}
+
 /* ---- Coming and going (open.c, registry.c) ------------------------------------------------- */
 
 /* The section of the file behind fd (of the keepers' table; given away whatever comes out),
@@ -181,6 +190,12 @@ SOFTMAP_MUST_CHECK int lane_reach(struct section *section, unsigned extent);
  * Sees what was set before the call.  [keeper] */
 SOFTMAP_MUST_CHECK int lane_any_other(struct section *section, uint64_t page, uint8_t bits,
                                       bool *out);
+/* Who has the mark `bit` on page?  A dead one's is taken away (by one caller only, who then takes
+ * over what the mark stood for).  Nobody: the mark is just being set or cleared, or whoever took
+ * it away died before taking over.  [keeper] */
+enum lane_holder { LANE_HOLDER_NONE, LANE_HOLDER_ALIVE, LANE_HOLDER_DEAD };
+SOFTMAP_MUST_CHECK int lane_holder(struct section *section, uint64_t page, uint8_t bit,
+                                   enum lane_holder *out);
 /* Is any lane but ours alive?  [keeper] */
 SOFTMAP_MUST_CHECK int lane_others_alive(struct section *section, bool *out);
 

@@ -281,6 +281,30 @@ pinned_pages_across_fork(void) {
   T_NDIRTY(p, 4, 0);
 }
 
+/* In the child nothing of it is open: its stores are noticed when the parent has long unpinned. */
+static void
+pinned_by_the_parent_alone(void) {
+  struct t_meeting go = t_meeting();
+  pid_t pid;
+
+  p = T_MAP_NEW(NULL, &fd, 4);
+  T_OK(softmap_pin(p, 1, PROT_WRITE));
+  pid = t_fork();
+  if (pid == 0) {
+    t_wait(&go);
+    PUT(p, 'c');
+    T_NDIRTY(p, 4, 1);
+    T_OK(msync(p, t_pages(4), MS_SYNC));
+    T_FILE_BYTE(fd, 0, 'c');
+    _exit(0);
+  }
+  T_OK(softmap_unpin(p, 1));
+  T_OK(msync(p, t_pages(4), MS_SYNC));
+  T_NDIRTY(p, 4, 0);
+  t_ping(&go);
+  T_REAP(pid, T_EXITED(0));
+}
+
 /* The child's own pin opens the page for its own system calls. */
 static void
 pinned_by_parent_and_child(void) {
@@ -397,6 +421,7 @@ static const struct t_case cases[] = {
   T_CASE(private_pages_are_copies),
   T_CASE(late_child_does_not_write_again),
   T_CASE(pinned_pages_across_fork),
+  T_CASE(pinned_by_the_parent_alone),
   T_CASE(pinned_by_parent_and_child),
   T_CASE(child_of_raw_clone),
   T_CASE(child_of_bare_fork),

@@ -179,8 +179,10 @@ store_and_exit(void *arg) {
   pthread_t thread;
 
   PUT(shared, *(const unsigned *)arg);
-  T_EQ(pthread_create(&thread, NULL, fork_until_the_end, &first), 0);
-  t_wait(&first);
+  for (int i = 0; i < THREADS; i++)
+    T_EQ(pthread_create(&thread, NULL, fork_until_the_end, &first), 0);
+  for (int i = 0; i < THREADS; i++)
+    t_wait(&first);
   exit(0);
 }
 

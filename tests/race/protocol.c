@@ -255,6 +255,28 @@ two_processes_of_which_one_syncs_all(void) {
   T_REAP(pid, T_EXITED(0));
 }
 
+/* Others do nothing but sync the page: they take its writing from under the storer's own sync, which
+ * must wait for them. */
+static void
+processes_that_only_sync(void) {
+  unsigned rounds_here = engine_scale(6000, 60000, 600000);
+  pid_t pid[3];
+
+  all_on_one_mapping();
+  for (size_t i = 0; i < 3; i++) {
+    pid[i] = t_fork();
+    if (pid[i] == 0)
+      for (;;)
+        T_OK(msync(maps[0], t_page_size(), MS_ASYNC));
+  }
+  for (uint32_t i = 1; i <= rounds_here; i++)
+    store_and_find(maps[0], 0, i, MS_ASYNC);
+  for (size_t i = 0; i < 3; i++) {
+    T_OK(kill(pid[i], SIGKILL));
+    T_REAP(pid[i], T_KILLED(SIGKILL));
+  }
+}
+
 static const struct t_case cases[] = {
   T_CASE(threads_on_one_mapping),
   T_CASE(threads_on_two_mappings),
@@ -266,5 +288,6 @@ static const struct t_case cases[] = {
   T_CASE(threads_while_another_mapping_moves),
   T_CASE(two_processes),
   T_CASE(two_processes_of_which_one_syncs_all),
+  T_CASE_WITH(processes_that_only_sync, T_KILLS),
 };
 T_MAIN(cases)

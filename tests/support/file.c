@@ -35,7 +35,7 @@ t_sparse_file(char path[T_PATH], off_t size) {
 
 int
 t_tmpfile(char path[T_PATH], off_t size) {
-  static unsigned char buf[CHUNK];
+  static _Thread_local unsigned char buf[CHUNK];
   int fd = t_sparse_file(path, size);
 
   for (off_t at = 0; at < size;) {

@@ -8,15 +8,13 @@
 #include <softmap/softmap.h>
 
 static void
-version_is_the_package_s(void **state)
-{
+version_is_the_package_s(void **state) {
   (void)state;
   assert_string_equal(softmap_version(), PACKAGE_VERSION);
 }
 
 int
-main(void)
-{
-  const struct CMUnitTest tests[] = {cmocka_unit_test(version_is_the_package_s)};
+main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(version_is_the_package_s) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
