@@ -35,7 +35,8 @@ enum summary_bits {
   SUMMARY_DIRTY = 0x01,     /* the block may have pages that a sync must write */
   SUMMARY_UNFLUSHED = 0x02, /* ... that were written but not flushed */
   SUMMARY_FLUSHING = 0x04,  /* ... whose flush is under way */
-  SUMMARY_CHECKING = 0x08   /* somebody looks whether DIRTY can go; whoever marks takes it away */
+  SUMMARY_CHECKING = 0x08,  /* somebody looks whether DIRTY can go; whoever marks takes it away */
+  SUMMARY_TURN = 0xf0       /* counts those who look, so that each knows its own CHECKING */
 };
 
 struct lane_record {

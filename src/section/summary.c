@@ -18,20 +18,24 @@ section_has_dirt(struct section *section) {
   return false;
 }
 
-/* Whoever marks changes the page's state first and then takes CHECKING away: if it is still there
- * after we have looked at all states, none was marked behind our back.  (Another one who checks
- * may have put it back: then that one finds the page, and puts DIRTY back.) */
+/* Whoever marks changes the page's state first and then takes CHECKING away: if ours is still
+ * there after we have looked at all states, none was marked behind our back. */
 void
 summary_settle(struct section *section, uint64_t page) {
   page_byte *summary = section_summary(section, page);
   uint64_t first = page / SUMMARY_PAGES * SUMMARY_PAGES;
-  uint8_t before = atomic_fetch_or(summary, SUMMARY_CHECKING);
+  uint8_t now = atomic_load(summary);
+  uint8_t turn;
+  do
+    turn = (uint8_t)(((now & SUMMARY_TURN) + 0x10) & SUMMARY_TURN) | SUMMARY_CHECKING;
+  while (!atomic_compare_exchange_weak(
+    summary, &now, (uint8_t)((now & ~(SUMMARY_TURN | SUMMARY_CHECKING)) | turn)));
   if (has_dirty(section, first)) {
     summary_set(section, first, SUMMARY_DIRTY);
     return;
   }
-  uint8_t now = (uint8_t)(before | SUMMARY_CHECKING);
-  while ((now & SUMMARY_CHECKING) &&
+  now = atomic_load(summary);
+  while ((now & (SUMMARY_TURN | SUMMARY_CHECKING)) == turn &&
          !atomic_compare_exchange_weak(summary, &now,
                                        (uint8_t)(now & ~(SUMMARY_CHECKING | SUMMARY_DIRTY))))
     ;
