@@ -49,12 +49,12 @@ engine_map_new(struct t_at at, char path[T_PATH], int *fd, size_t npages) {
 }
 #define T_MAP_NEW(path, fd, npages) engine_map_new(T_HERE, path, fd, npages)
 
-/* Exactly these pages of [p, p + npages) are dirty; dirty[] has an entry a page. */
+/* Exactly these pages of [p, p + npages) are dirty; dirty[] has an entry a page. p maps the file's
+ * start. */
 static inline void
 engine_dirty_is(struct t_at at, const unsigned char *p, size_t npages, const bool *dirty) {
   struct softmap_range *ranges = calloc(npages, sizeof *ranges);
   bool *got = calloc(npages, sizeof *got);
-  off_t base = -1;
   ssize_t n;
 
   if (ranges == NULL || got == NULL)
@@ -62,11 +62,10 @@ engine_dirty_is(struct t_at at, const unsigned char *p, size_t npages, const boo
   n = softmap_dirty(p, t_pages(npages), ranges, npages);
   if (n < 0)
     t_fail(at, "softmap_dirty: errno %d", errno);
-  base = 0; /* these tests map from the file's start */
   for (ssize_t i = 0; i < n; i++)
     for (off_t o = ranges[i].offset; o < ranges[i].offset + (off_t)ranges[i].length;
          o += (off_t)t_page_size())
-      got[(size_t)(o - base) / t_page_size()] = true;
+      got[(size_t)o / t_page_size()] = true;
   for (size_t i = 0; i < npages; i++)
     if (got[i] != dirty[i])
       t_fail(at, "page %zu is %sdirty", i, got[i] ? "" : "not ");
