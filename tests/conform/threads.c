@@ -206,18 +206,42 @@ stores_go_on_while_protections_change_beside_them(void) {
 
 /* ---- Small stacks ---- */
 
+static void *
+do_nothing(void *arg) {
+  return arg;
+}
+
+/* Libraries' thread-local variables come on top of the documented minimum, and how large a signal
+ * frame is depends on the processor. */
+static size_t
+smallest_stack(void) {
+  long page = sysconf(_SC_PAGESIZE);
+  size_t size = (size_t)(sysconf(_SC_THREAD_STACK_MIN) + page - 1) / (size_t)page * (size_t)page;
+  pthread_attr_t attr;
+  pthread_t thread;
+
+  for (;; size += (size_t)page) {
+    T_EQ(pthread_attr_init(&attr), 0);
+    T_EQ(pthread_attr_setstacksize(&attr, size), 0);
+    int error = pthread_create(&thread, &attr, do_nothing, NULL);
+    T_EQ(pthread_attr_destroy(&attr), 0);
+    if (error == 0)
+      break;
+    T_EQ(error, EINVAL);
+  }
+  T_EQ(pthread_join(thread, NULL), 0);
+  return size + (size_t)sysconf(_SC_MINSIGSTKSZ) + 1024;
+}
+
 static void
 thread_with_the_smallest_stack_may_store(void) {
   struct worker w = { .id = 0 };
   pthread_attr_t attr;
-  long size = sysconf(_SC_THREAD_STACK_MIN);
 
   map_shared(1);
   atomic_store(&stop, 1);
   T_EQ(pthread_attr_init(&attr), 0);
-  T_EQ(pthread_attr_setstacksize(&attr, size > PTHREAD_STACK_MIN ? (size_t)size
-                                                                 : (size_t)PTHREAD_STACK_MIN),
-       0);
+  T_EQ(pthread_attr_setstacksize(&attr, smallest_stack()), 0);
   T_EQ(pthread_create(&w.thread, &attr, store_until_stopped, &w), 0);
   join(&w);
 }
