@@ -162,6 +162,11 @@ struct host_identity {
 };
 SOFTMAP_MUST_CHECK int host_identity(struct host_identity *out);
 uid_t host_user(void); /* effective */
+/* pthread_atfork whose functions stay registered to the very end: libc forgets those of a library
+ * when exit has run its handlers, and a thread that was forking just then would never get back
+ * what `prepare` took. */
+SOFTMAP_MUST_CHECK int host_watch_fork(void (*prepare)(void), void (*parent)(void),
+                                       void (*child)(void));
 
 /* ---- Signals ------------------------------------------------------------------------------- */
 

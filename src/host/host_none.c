@@ -336,6 +336,14 @@ host_thread_start(void *(*fn)(void *), void *arg, const char *name) {
   return ENOSYS;
 }
 
+int
+host_watch_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+  (void)prepare;
+  (void)parent;
+  (void)child;
+  return ENOSYS;
+}
+
 bool
 host_lineage_same(void) {
   return true;

@@ -3,6 +3,7 @@
  */
 #include "host/host_linux.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,4 +268,25 @@ host_identity(struct host_identity *out) {
 uid_t
 host_user(void) {
   return raw_geteuid();
+}
+
+/* ---- Fork ---------------------------------------------------------------------------------- */
+
+/* glibc's own way in: the last argument says on whose behalf, and so when to forget.  Other libcs
+ * don't have it, and never forget. */
+#pragma weak __register_atfork
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                      void *library); // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+int
+host_watch_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+  int error = inject_before(HOST_CALL_watch_fork);
+  if (error != 0)
+    return error;
+  if (__register_atfork != NULL)
+    error = __register_atfork(prepare, parent, child, NULL);
+  else
+    error = pthread_atfork(prepare, parent, child);
+  inject_after(HOST_CALL_watch_fork);
+  return error;
 }

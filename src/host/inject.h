@@ -15,7 +15,8 @@
   X(unlock_memory) X(open) X(reopen) X(close) X(stat_fd) X(stat_path) X(open_flags) X(read)        \
   X(write) X(resize) X(flush) X(punch) X(next_data) X(make_dir) X(link) X(unlink) X(path_of)       \
   X(byte_lock) X(byte_unlock) X(byte_is_locked) X(table_leave) X(channel) X(send_fds)              \
-  X(receive_fds) X(inbox) X(inbox_post) X(inbox_take) X(thread_start) X(thread_count) X(identity) X(signal_action)
+  X(receive_fds) X(inbox) X(inbox_post) X(inbox_take) X(thread_start) X(thread_count)          \
+  X(identity) X(watch_fork) X(signal_action)
 
 enum host_call {
 #define X(name) HOST_CALL_##name,

@@ -67,17 +67,6 @@ lock_try(struct lock *lock) {
   return true;
 }
 
-bool
-lock_try_for(struct lock *lock, uint64_t ns) {
-  uint64_t until = host_now_ns() + ns;
-  while (!lock_try(lock)) {
-    if (host_now_ns() > until)
-      return false;
-    host_nap(1000000);
-  }
-  return true;
-}
-
 void
 lock_drop(struct lock *lock) {
   rank_remove(lock->rank);

@@ -29,7 +29,6 @@ struct lock {
 
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock);
-bool lock_try_for(struct lock *lock, uint64_t ns); /* for so long */
 void lock_drop(struct lock *lock);
 /* In a forked child: whoever held it is gone. */
 void lock_reset(struct lock *lock);

@@ -143,16 +143,7 @@ at_unload(void) {
     return;
   sigset_t mask;
   host_signals_block(&mask);
-  /* A thread that was forking when libc forgot our fork handlers has left the locks taken.  What
-   * was dirty at the exit has been written by then. */
-  bool is_free = section_lock_all_for(2000000000);
-  if (is_free)
-    section_unlock_all();
-  host_signals_set(&mask);
-  if (!is_free)
-    return;
   int error = process_sync_all(false, true); /* said, where it failed */
-  host_signals_block(&mask);
   if (keeper_run(abandon_job, NULL) && !error)
     host_yield();
   host_signals_set(&mask);

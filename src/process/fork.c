@@ -7,7 +7,6 @@
  * SIGBUS there, and one line says so.
  */
 #include <errno.h>
-#include <pthread.h>
 
 #include "backing/keeper.h"
 #include "core/text.h"
@@ -124,7 +123,7 @@ close_channel(void) {
 static int
 close_pages(struct section *section, void *arg) {
   (void)arg;
-  track_close_all(section, 0, section_reach(section), false);
+  track_close_for_fork(section);
   return 0;
 }
 
@@ -218,7 +217,7 @@ in_child(void) {
 int
 process_watch_fork(void) {
   static bool is_watching;
-  int error = is_watching ? 0 : pthread_atfork(prepare, in_parent, in_child);
+  int error = is_watching ? 0 : host_watch_fork(prepare, in_parent, in_child);
   is_watching |= !error;
   return error;
 }

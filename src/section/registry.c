@@ -34,11 +34,6 @@ section_lock_all(void) {
   lock_take(&sections_lock);
 }
 
-bool
-section_lock_all_for(uint64_t ns) {
-  return lock_try_for(&sections_lock, ns);
-}
-
 void
 section_unlock_all(void) {
   lock_drop(&sections_lock);

@@ -54,6 +54,7 @@ struct section {
     uint32_t count;
   } peers[EXTENT_MAX];
   struct mapping *_Atomic mappings;
+  uint64_t left_low, left_high; /* pages that the last fork may have left open: [low, high) */
   _Atomic int pending_error; /* of a write-back that could not be reported */
   _Atomic uint64_t fill_next; /* page behind the last fill on touch */
   _Atomic uint32_t fill_run;  /* pages that it filled */
@@ -151,7 +152,6 @@ void section_abandon(struct section *section);
  * [caller holds the sections lock; section_lock_all, section_unlock_all] */
 int section_each(int (*fn)(struct section *section, void *arg), void *arg);
 void section_lock_all(void);
-bool section_lock_all_for(uint64_t ns); /* false: not in that time */
 void section_unlock_all(void);
 void section_unlock_all_in_child(void); /* forked with it held */
 size_t section_count(void);

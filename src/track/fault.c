@@ -141,38 +141,68 @@ close_group(struct section *section, uint64_t first, uint64_t n, bool even_pinne
   return count;
 }
 
+/* [first, end) of one block of the summary.  False: nothing can be open there. */
+static bool
+close_block(struct section *section, uint64_t first, uint64_t end, bool even_pinned,
+            uint64_t *count) {
+  uint64_t past_low = atomic_load(&section->control->past_low);
+  uint64_t past_high = atomic_load(&section->control->past_high);
+  bool is_past = first < past_high && end > past_low;
+  if (!is_past && !(atomic_load(section_summary(section, first)) & SUMMARY_DIRTY))
+    return false;
+  for (uint64_t page = first; page < end; page += TRACK_GROUP) {
+    uint64_t n = end - page < TRACK_GROUP ? end - page : TRACK_GROUP;
+    *count += close_group(section, page, n, even_pinned);
+  }
+  return true;
+}
+
 uint64_t
 track_close_all(struct section *section, uint64_t first, uint64_t n, bool even_pinned) {
   uint64_t count = 0;
-  uint64_t end = first + n;
-  uint64_t past_low = atomic_load(&section->control->past_low);
-  uint64_t past_high = atomic_load(&section->control->past_high);
-  for (uint64_t page = first; page < end;) {
-    uint64_t block_end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
-    if (block_end > end)
-      block_end = end;
-    if ((page < past_high && block_end > past_low) ||
-        (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
-      for (; page < block_end; page += TRACK_GROUP)
-        count += close_group(section, page,
-                             block_end - page < TRACK_GROUP ? block_end - page : TRACK_GROUP,
-                             even_pinned);
-    page = block_end;
+  uint64_t end;
+  for (uint64_t page = first; page < first + n; page = end) {
+    end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
+    if (end > first + n)
+      end = first + n;
+    close_block(section, page, end, even_pinned, &count);
   }
   return count;
 }
 
+/* What [first, end) still has open. */
+static void
+note_left(struct section *section, uint64_t first, uint64_t end) {
+  for (uint64_t page = first; page < end; page++)
+    if (atomic_load(section_lane(section, page)) & LANE_OPEN) {
+      section->left_low = page < section->left_low ? page : section->left_low;
+      section->left_high = page + 1;
+    }
+}
+
+void
+track_close_for_fork(struct section *section) {
+  uint64_t reach = section_reach(section); /* whole blocks */
+  uint64_t count = 0;
+  section->left_low = reach;
+  section->left_high = 0;
+  for (uint64_t page = 0; page < reach; page += SUMMARY_PAGES)
+    if (close_block(section, page, page + SUMMARY_PAGES, false, &count))
+      note_left(section, page, page + SUMMARY_PAGES);
+}
+
+/* States and summaries are no help here: since the fork the parent may have unpinned and synced. */
 void
 track_close_inherited(struct section *section) {
   struct mapping *mapping = atomic_load(&section->mappings);
   for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
-    uint64_t end = mapping->first + mapping_npages(mapping, host_config.page_shift);
-    for (uint64_t page = mapping->first; page < end && mapping->is_shared; page++) {
-      if (!(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
-        page |= SUMMARY_PAGES - 1; /* pinned pages are dirty */
-      else if ((mapping_view(mapping, page) & VIEW_OPEN) &&
-               view_change(mapping, page, 1, NULL, VIEW_OPEN, 0))
+    uint64_t from, to;
+    if (!mapping->is_shared || section->left_low >= section->left_high ||
+        !covered(mapping, section->left_low, section->left_high - section->left_low, &from, &to))
+      continue;
+    for (uint64_t page = from; page < to; page++)
+      if ((mapping_view(mapping, page) & VIEW_OPEN) &&
+          view_change(mapping, page, 1, NULL, VIEW_OPEN, 0))
         section_mark(section, page); /* stays open: as good as we can */
-    }
   }
 }

@@ -52,7 +52,9 @@ void track_close(struct section *section, uint64_t first, uint64_t n,
  * Takes the bits itself.  How many were closed. */
 uint64_t track_close_all(struct section *section, uint64_t first, uint64_t n,
                          bool even_pinned) SOFTMAP_SIGSAFE;
-/* In a forked child, before its lane is used: close what the parent kept open (pinned pages). */
+/* Before a fork, with the gate closed: close all but pinned pages, and remember where some page
+ * stayed open.  In the child, before its lane is used: close those. */
+void track_close_for_fork(struct section *section);
 void track_close_inherited(struct section *section);
 
 /* ---- Memory areas (areas.c) ---------------------------------------------------------------- */

@@ -279,6 +279,10 @@ call_identity(void) {
   return host_identity(&identity);
 }
 static int
+call_watch_fork(void) {
+  return host_watch_fork(NULL, NULL, NULL);
+}
+static int
 call_signal_action(void) {
   struct sigaction old;
   return host_signal_action(SIGUSR1, NULL, &old);
