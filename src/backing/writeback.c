@@ -87,18 +87,21 @@ struct span {
   struct track_set open; /* somewhere, when we looked (I2) */
 };
 
-/* Claim and close the dirty pages of the span. */
+/* Claim and close the dirty pages of the span.  What another process claimed since we looked must
+ * be waited for as well: our caller's stores are in its hands. */
 static void
-claim_span(struct section *section, struct span *span) {
+claim_span(struct section *section, struct span *span, struct progress *progress) {
   struct track_set to_close = { { 0 } };
   bool any = false;
   uint64_t first = span->first, n = span->n;
   uint32_t side = readers_enter_to_close();
   section_bits_take(section, first, n);
   for (uint64_t i = 0; i < n; i++) {
-    if (atomic_load(section_state(section, first + i)) != PAGE_DIRTY ||
-        !claim(section, first + i))
+    page_byte *state = section_state(section, first + i);
+    if (atomic_load(state) != PAGE_DIRTY || !claim(section, first + i)) {
+      progress->met_another |= page_is_dirty(atomic_load(state));
       continue;
+    }
     track_set_add(&span->claimed, i);
     if ((atomic_load(section_lane(section, first + i)) & LANE_OPEN) &&
         !section_is_pinned(section, first + i)) {
@@ -187,7 +190,7 @@ judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
 static void
 write_span(struct section *section, uint64_t first, uint64_t n, struct progress *progress) {
   struct span span = { .first = first, .n = n };
-  claim_span(section, &span);
+  claim_span(section, &span, progress);
   look_at_lanes(section, &span, progress);
   for (uint64_t i = 0; i < n;) {
     uint64_t end = i;
