@@ -215,7 +215,7 @@ do_nothing(void *arg) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FRAMES 65536
 #else
-#define FRAMES 1024
+#define FRAMES 0
 #endif
 
 /* Libraries' thread-local variables come on top of the documented minimum, and how large a signal
@@ -223,7 +223,7 @@ do_nothing(void *arg) {
 static size_t
 smallest_stack(void) {
   long page = sysconf(_SC_PAGESIZE);
-  size_t size = (size_t)(sysconf(_SC_THREAD_STACK_MIN) + page - 1) / (size_t)page * (size_t)page;
+  size_t size = (size_t)(sysconf(_SC_THREAD_STACK_MIN) + FRAMES + page - 1) / (size_t)page * (size_t)page;
   pthread_attr_t attr;
   pthread_t thread;
 
@@ -237,7 +237,7 @@ smallest_stack(void) {
     T_EQ(error, EINVAL);
   }
   T_EQ(pthread_join(thread, NULL), 0);
-  return size + (size_t)sysconf(_SC_MINSIGSTKSZ) + FRAMES;
+  return size + (size_t)sysconf(_SC_MINSIGSTKSZ) + 1024;
 }
 
 static void
