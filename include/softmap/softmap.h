@@ -288,9 +288,17 @@ struct softmap_page {
  *   ENOMEM  part of the range isn't ours */
 ssize_t softmap_pages(const void *addr, size_t len, struct softmap_page *pages, size_t max);
 
+/* What is to be known about a section before it can be recovered. */
+enum softmap_section_flags {
+  SOFTMAP_SECTION_DAMAGED = 1, /* its header can't be trusted, or is of another version: only the
+                                  name is told */
+  SOFTMAP_SECTION_GONE = 2,    /* no file is at its path any more, or another one */
+  SOFTMAP_SECTION_CHANGED = 4  /* the file was changed by others since softmap's last write to it */
+};
+
 /* One section, as softmap_sections() tells it. */
 struct softmap_section {
-  char name[64];        /* its name in the section directory, without ending */
+  char name[64];        /* its name in the section directory */
   char path[256];       /* path of the file when it was first mapped; cut off if longer */
   uint64_t device, inode;
   uint64_t size;        /* bytes of the file, as last seen */
@@ -298,15 +306,38 @@ struct softmap_section {
   uint32_t page_size;   /* bytes */
   uint32_t live;        /* processes in it */
   uint32_t dead;        /* processes that died in it and aren't adopted yet */
-  uint32_t flags;       /* 0 */
+  uint32_t flags;       /* SOFTMAP_SECTION_*; GONE and CHANGED only where nobody is alive in it */
 };
 
-/* softmap_sections - the sections in the section directory.
- * Completed with "Sections across processes"; until then -1 with errno ENOSYS. */
+/* softmap_sections - the sections in the section directory, in the order of their names.
+ *
+ * sections  receives up to max entries; may be NULL if max is 0.
+ *
+ * Looks from outside: the process neither joins a section nor changes one.  Sections come and go
+ * meanwhile.
+ *
+ * Returns how many there are (perhaps more than max; 0 also where there is no section directory),
+ * or -1 with errno:
+ *   EACCES  the section directory belongs to somebody else, is open to others or no directory
+ *   EINVAL  sections is NULL and max isn't 0
+ *   EIO     called in a child of a fork that softmap didn't see
+ *   ENOMEM ... from starting softmap and from reading the directory */
 ssize_t softmap_sections(struct softmap_section *sections, size_t max);
 
 /* softmap_section_view - states of the pages of a section by name, without joining it.
- * Completed with "Sections across processes"; until then -1 with errno ENOSYS. */
+ *
+ * name        as softmap_sections() tells it.
+ * first_page  the first page of the section to tell about.
+ * pages       receives up to max entries, one a page; `asked`, `actual` and `pinned` are 0, and
+ *             open_elsewhere says whether any living process can store to the page without a
+ *             fault.  May be NULL if max is 0.
+ *
+ * Returns the number of pages from first_page to the end of the file (perhaps more than max), or
+ * -1 with errno:
+ *   EINVAL  pages is NULL and max isn't 0; the section is damaged
+ *   EPROTO  the section is of another version, or its pages have another size
+ *   ENOENT  there is no section of that name
+ *   EACCES, EIO, ENOMEM ... as softmap_sections() */
 ssize_t softmap_section_view(const char *name, uint64_t first_page, struct softmap_page *pages,
                              size_t max);
 
@@ -314,14 +345,36 @@ ssize_t softmap_section_view(const char *name, uint64_t first_page, struct softm
 struct softmap_recover_options {
   uint32_t size;        /* sizeof(struct softmap_recover_options), for later growth */
   uint32_t flags;       /* SOFTMAP_RECOVER_* */
-  const char *save_to;  /* rescue the contents into this file, or NULL */
-  const char *write_as; /* write to this file instead, or NULL */
+  const char *save_to;  /* copy the contents into this new file, and keep the section; or NULL */
+  const char *write_as; /* write the dirty pages to this file, whatever it is; or NULL */
+  /* Called from time to time, if not NULL: pages done and to do.  Any thread. */
+  void (*progress)(void *arg, uint64_t done, uint64_t total);
+  void *progress_arg;
 };
-#define SOFTMAP_RECOVER_DRY_RUN 1u
-#define SOFTMAP_RECOVER_DISCARD 2u
+#define SOFTMAP_RECOVER_DRY_RUN 1u /* say what would come out, change nothing */
+#define SOFTMAP_RECOVER_DISCARD 2u /* give the dirty pages up, without writing them */
 
-/* softmap_recover - write back what dead processes left in a section.
- * Completed with "Sections across processes"; until then -1 with errno ENOSYS. */
+/* softmap_recover - write back what dead processes left in a section, and remove it.
+ *
+ * name     as softmap_sections() tells it.
+ * options  NULL: write the dirty pages to the section's own file.
+ *
+ * The file must be where it was, the same, and unchanged since softmap's last write to it;
+ * otherwise the section is kept.  With save_to the whole contents are copied into a new file
+ * instead (what the section never read comes from the file, or is zeros if that is gone), and the
+ * section is kept.  With write_as the dirty pages go to that file, which is made if there is none,
+ * and the section is removed.  A recovery that is killed can be begun again.
+ *
+ * Returns 0, or -1 with errno:
+ *   EBUSY      living processes are in the section: their next sync writes it
+ *   ECANCELED  the file was changed by others since softmap's last write to it
+ *   EEXIST     save_to exists
+ *   EINVAL     the section is damaged (DISCARD removes it all the same); flags or size unknown;
+ *              save_to, write_as and DISCARD exclude each other
+ *   ENOENT     there is no section of that name
+ *   EPROTO     the section is of another version, or its pages have another size
+ *   ESTALE     the file is gone, or another one is at its path
+ *   EACCES, EIO, ENOSPC ... from the section directory, as softmap_sections(), and from the file */
 int softmap_recover(const char *name, const struct softmap_recover_options *options);
 
 /* What softmap did in this process since it started; a forked child counts on.  All counts are monotonic;
