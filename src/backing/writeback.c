@@ -279,10 +279,12 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
     if (progress.met_another)
       host_nap(nap);
     progress.met_another = false;
+    lane_note_writing(section, true);
     write_range(section, first, end, &progress);
   } while (progress.met_another && !progress.error);
   if (progress.wrote)
     note(&progress, file_remember(section));
+  lane_note_writing(section, false);
   return progress.error;
 }
 

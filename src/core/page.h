@@ -78,6 +78,11 @@ page_is_filled(uint8_t state) {
   return state >= PAGE_CLEAN;
 }
 
+static inline bool
+page_is_state(uint8_t state) {
+  return state < PAGE_STATE_COUNT;
+}
+
 /* Would a sync write it? */
 static inline bool
 page_is_dirty(uint8_t state) {

@@ -97,8 +97,13 @@ SOFTMAP_MUST_CHECK int host_punch(int fd, uint64_t offset, uint64_t len);
  * position of fd. */
 SOFTMAP_MUST_CHECK int host_next_data(int fd, uint64_t offset, uint64_t limit, uint64_t *start,
                                       uint64_t *end);
-SOFTMAP_MUST_CHECK int host_make_dir(const char *path, mode_t mode);
-SOFTMAP_MUST_CHECK int host_link(int dirfd, const char *from, const char *to); /* EEXIST */
+SOFTMAP_MUST_CHECK int host_make_dir(int dirfd, const char *name, mode_t mode);
+SOFTMAP_MUST_CHECK int host_remove_dir(int dirfd, const char *name); /* EEXIST: not empty */
+/* fn for every name in a directory but "." and "..", in no order, until it returns non-zero, which
+ * is returned.  Moves the position of fd; names that come or go meanwhile may be told or not. */
+SOFTMAP_MUST_CHECK int host_list(int fd, int (*fn)(const char *name, void *arg), void *arg);
+/* rename(2) of a directory: `to` may be an empty one.  EEXIST: it isn't empty. */
+SOFTMAP_MUST_CHECK int host_rename(int dirfd, const char *from, const char *to);
 SOFTMAP_MUST_CHECK int host_unlink(int dirfd, const char *name);
 /* Path of an open file, NUL-terminated, cut off if longer. */
 SOFTMAP_MUST_CHECK int host_path_of(int fd, char *out, size_t size);

@@ -190,14 +190,30 @@ host_punch(int fd, uint64_t offset, uint64_t len) {
 }
 
 int
-host_make_dir(const char *path, mode_t mode) {
-  (void)path;
+host_make_dir(int dirfd, const char *name, mode_t mode) {
+  (void)dirfd;
+  (void)name;
   (void)mode;
   return ENOSYS;
 }
 
 int
-host_link(int dirfd, const char *from, const char *to) {
+host_remove_dir(int dirfd, const char *name) {
+  (void)dirfd;
+  (void)name;
+  return ENOSYS;
+}
+
+int
+host_list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
+  (void)fd;
+  (void)fn;
+  (void)arg;
+  return ENOSYS;
+}
+
+int
+host_rename(int dirfd, const char *from, const char *to) {
   (void)dirfd;
   (void)from;
   (void)to;

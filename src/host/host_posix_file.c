@@ -1,9 +1,10 @@
-/* host_posix_file.c - files by name and by descriptor: open, look at, link, remove.
+/* host_posix_file.c - files by name and by descriptor: open, look at, rename, remove.
  *
  * Reading, writing and sizes are in host_posix_io.c, locks in host_posix_byte_lock.c.
  */
 #include "host/host_linux.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -176,25 +177,84 @@ host_open_flags(int fd, int *out) {
   return error;
 }
 
+/* ---- Directories --------------------------------------------------------------------------- */
+
 int
-host_make_dir(const char *path, mode_t mode) {
+host_make_dir(int dirfd, const char *name, mode_t mode) {
   int error = inject_before(HOST_CALL_make_dir);
   if (error != 0)
     return error;
-  error = raw_error(raw3(SYS_mkdirat, AT_FDCWD, path, mode));
+  error = raw_error(raw3(SYS_mkdirat, dirfd, name, mode));
   inject_after(HOST_CALL_make_dir);
   return error;
 }
 
+/* POSIX leaves the choice of the two. */
+static int
+not_empty_error(int error) {
+  return error == ENOTEMPTY ? EEXIST : error;
+}
+
 int
-host_link(int dirfd, const char *from, const char *to) {
-  int error = inject_before(HOST_CALL_link);
+host_remove_dir(int dirfd, const char *name) {
+  int error = inject_before(HOST_CALL_remove_dir);
   if (error != 0)
     return error;
-  error = raw_error(raw5(SYS_linkat, dirfd, from, dirfd, to, 0));
-  inject_after(HOST_CALL_link);
+  error = not_empty_error(raw_error(raw3(SYS_unlinkat, dirfd, name, AT_REMOVEDIR)));
+  inject_after(HOST_CALL_remove_dir);
   return error;
 }
+
+int
+host_rename(int dirfd, const char *from, const char *to) {
+  int error = inject_before(HOST_CALL_rename);
+  if (error != 0)
+    return error;
+  error = not_empty_error(raw_error(raw5(SYS_renameat2, dirfd, from, dirfd, to, 0)));
+  inject_after(HOST_CALL_rename);
+  return error;
+}
+
+/* Entries as the kernel lays them out (getdents64); d_name ends with a NUL. */
+static int
+each_name(const char *entries, size_t size, int (*fn)(const char *name, void *arg), void *arg) {
+  const struct dirent64 *entry;
+  for (size_t at = 0; at < size; at += entry->d_reclen) {
+    entry = (const struct dirent64 *)(const void *)(entries + at);
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+      continue;
+    int result = fn(entry->d_name, arg);
+    if (result != 0)
+      return result;
+  }
+  return 0;
+}
+
+static int
+list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
+  _Alignas(struct dirent64) char entries[4096];
+  int error = raw_error(raw3(SYS_lseek, fd, 0, SEEK_SET));
+  while (error == 0) {
+    long got = raw3(SYS_getdents64, fd, entries, sizeof entries);
+    error = raw_error(got);
+    if (error != 0 || got == 0)
+      break;
+    error = each_name(entries, (size_t)got, fn, arg);
+  }
+  return error;
+}
+
+int
+host_list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
+  int error = inject_before(HOST_CALL_list);
+  if (error != 0)
+    return error;
+  error = list(fd, fn, arg);
+  inject_after(HOST_CALL_list);
+  return error;
+}
+
+/* ---- Names --------------------------------------------------------------------------------- */
 
 int
 host_unlink(int dirfd, const char *name) {

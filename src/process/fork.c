@@ -19,7 +19,7 @@
 #include "track/readers.h"
 #include "track/track.h"
 
-#define FDS_PER_SECTION 3
+#define FDS_PER_SECTION 4
 
 static int channel[2] = { -1, -1 };
 static sigset_t mask;
@@ -35,7 +35,8 @@ struct hand_over {
 static int
 send_section(struct section *section, void *arg) {
   const struct hand_over *hand_over = arg;
-  int fds[FDS_PER_SECTION] = { section->file_fd, section->data_fd, section->control_fd };
+  int fds[FDS_PER_SECTION] = { section->file_fd, section->data_fd, section->control_fd,
+                               section->dir_fd };
   return host_send_fds(hand_over->channel, &section->key, sizeof section->key, fds,
                        FDS_PER_SECTION);
 }
@@ -72,6 +73,7 @@ receive_section(struct section *section, void *arg) {
   section->file_fd = fds[0];
   section->data_fd = fds[1];
   section->control_fd = fds[2];
+  section->dir_fd = fds[3];
   if (key.device != section->key.device || key.inode != section->key.inode)
     return EIO;
   return 0;
@@ -91,8 +93,12 @@ join_section(struct section *section, void *arg) {
     if (pins && host_unmap(pins, (size_t)extent_pages(k) * sizeof *section->extent[k].pins))
       return ENOMEM;
   }
-  if (section->control_fd >= 0 && lane_claim(section))
-    atomic_store(&section->has_lane, false);
+  if (section->control_fd < 0 || lane_claim(section))
+    return 0; /* found without a lane */
+  if (life_keep(section) || lane_enter(section)) { /* removed: its last member died meanwhile */
+    lane_give_back(section);
+    return 0;
+  }
   return 0;
 }
 
@@ -120,6 +126,21 @@ close_channel(void) {
   }
 }
 
+/* Until the child has its lane, whoever leaves must not remove the section. */
+static int
+announce(struct section *section, void *arg) {
+  (void)arg;
+  atomic_fetch_add(&section->control->arriving, 1);
+  return 0;
+}
+
+static int
+arrived(struct section *section, void *arg) {
+  (void)arg;
+  atomic_fetch_sub(&section->control->arriving, 1);
+  return 0;
+}
+
 static int
 close_pages(struct section *section, void *arg) {
   (void)arg;
@@ -144,6 +165,7 @@ prepare(void) {
   is_prepared = !error;
   readers_gate_close();
   arena_fork_prepare();
+  section_each(announce, NULL);
   section_each(close_pages, NULL);
 }
 
@@ -205,6 +227,7 @@ in_child(void) {
   if (is_prepared && !keeper_restart() && !keeper_post(channel[1], &hand_over.ticket) &&
       !keeper_run(receive_job, &hand_over))
     is_prepared = false;
+  section_each(arrived, NULL);
   close_channel();
   struct mapping *not_inherited;
   space_drop_nofork(&not_inherited);

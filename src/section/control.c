@@ -68,43 +68,53 @@ control_check(const struct control *control, uint64_t control_size) {
     return EINVAL;
   if (control->version != CONTROL_VERSION || control->page_size != host_config.page_size)
     return EPROTO;
+  uint64_t size = atomic_load(&control->size);
+  if (size > INT64_MAX || size / control->page_size >= SECTION_PAGES_MAX ||
+      atomic_load(&control->lanes) > LANE_MAX ||
+      control->twins_offset != control_extent_offset(EXTENT_MAX) ||
+      !memchr(control->path, '\0', sizeof control->path))
+    return EINVAL;
   return 0;
 }
 
 /* The states of the block whose summary is at an offset of the control file. */
 static int
-block_has_dirt(int control_fd, unsigned extent, uint64_t summary_at, bool *out) {
+count_block(int control_fd, unsigned extent, uint64_t summary_at, uint64_t *count) {
   unsigned char states[SUMMARY_PAGES];
   uint64_t states_at = control_extent_offset(extent);
   uint64_t block = summary_at - states_at - extent_pages(extent);
   size_t got;
   int error =
     host_read(control_fd, states, sizeof states, states_at + (block << SUMMARY_SHIFT), &got);
-  for (size_t i = 0; i < got && !error; i++)
-    *out |= page_is_dirty(states[i]);
+  for (size_t i = 0; !error && i < got; i++)
+    *count += page_is_dirty(states[i]);
   return error;
 }
 
-int
-control_has_dirt(int control_fd, const struct control *control, bool *out) {
-  uint64_t npages = (atomic_load(&control->size) + control->page_size - 1) / control->page_size;
+static int
+count_extent(int control_fd, unsigned extent, uint64_t *count) {
   unsigned char summary[4096];
-  *out = false;
-  for (unsigned extent = 0; extent < EXTENT_MAX && extent_first(extent) < npages; extent++) {
-    uint64_t at = control_extent_offset(extent) + extent_pages(extent);
-    uint64_t end = at + (extent_pages(extent) >> SUMMARY_SHIFT);
-    for (; at < end; at += sizeof summary) {
-      size_t got;
-      size_t len = end - at < sizeof summary ? (size_t)(end - at) : sizeof summary;
-      int error = host_read(control_fd, summary, len, at, &got);
-      if (error)
-        return error;
-      for (size_t i = 0; i < got && !error && !*out; i++)
-        if (summary[i] & SUMMARY_DIRTY)
-          error = block_has_dirt(control_fd, extent, at + i, out);
-      if (error || *out)
-        return error;
-    }
+  uint64_t at = control_extent_offset(extent) + extent_pages(extent);
+  uint64_t end = at + (extent_pages(extent) >> SUMMARY_SHIFT);
+  for (; at < end; at += sizeof summary) {
+    size_t got;
+    size_t len = end - at < sizeof summary ? (size_t)(end - at) : sizeof summary;
+    int error = host_read(control_fd, summary, len, at, &got);
+    for (size_t i = 0; !error && i < got; i++)
+      if (summary[i] & SUMMARY_DIRTY)
+        error = count_block(control_fd, extent, at + i, count);
+    if (error)
+      return error;
   }
   return 0;
+}
+
+int
+control_count_dirty(int control_fd, const struct control *control, uint64_t *out) {
+  uint64_t npages = (atomic_load(&control->size) + control->page_size - 1) / control->page_size;
+  int error = 0;
+  *out = 0;
+  for (unsigned extent = 0; extent < EXTENT_MAX && extent_first(extent) < npages && !error; extent++)
+    error = count_extent(control_fd, extent, out);
+  return error;
 }

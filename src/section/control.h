@@ -40,11 +40,18 @@ enum summary_bits {
 };
 
 struct lane_record {
-  _Atomic uint32_t used; /* 1: claimed since it was last cleaned */
-  uint32_t reserved;
+  _Atomic uint32_t used;    /* 1: claimed since it was last cleaned */
+  _Atomic uint32_t leaving; /* 1: its owner doesn't count any more when others look who is left */
   uint64_t pid, start_ticks, pid_namespace;
-  uint64_t reserved2[4];
+  _Atomic uint32_t writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
+  uint32_t reserved;
+  uint64_t reserved2[3];
 };
+
+/* control->life.  Any other value is the token of a process that is about to remove the section:
+ * whoever joins meanwhile puts LIVE back, and the remover finds its token gone. */
+#define LIFE_LIVE 0
+#define LIFE_REMOVED 1 /* for good: whoever finds the names takes them away */
 
 struct control {
   char magic[8];
@@ -52,12 +59,11 @@ struct control {
   uint64_t device, inode, birth_ns;
   uint64_t boot[2];
   uint64_t owner;
-  _Atomic uint32_t ready;     /* the data file exists */
+  _Atomic uint32_t arriving;  /* children forked that have no lane yet */
   _Atomic uint32_t lanes;     /* one more than the highest lane ever claimed */
   _Atomic uint64_t size;      /* bytes of the file, as last seen: what pages exist */
   _Atomic uint64_t mtime_ns;  /* of the file after our last write or look; 0: unknown */
-  _Atomic uint32_t removed;   /* its names are gone */
-  uint32_t reserved;
+  _Atomic uint64_t life;      /* LIFE_* */
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
   uint64_t twins_offset;      /* where twins go */
@@ -65,9 +71,10 @@ struct control {
 };
 
 /* Bytes of the control file's locks (host_byte_lock). */
-#define CONTROL_LOCK_GATE 0   /* coming and going */
 #define CONTROL_LOCK_RESIZE 1 /* growing and shrinking */
 #define CONTROL_LOCK_LANE 16  /* plus the lane's number: held as long as it lives */
+/* Plus the lane's number: held by who is a member, having made the section or found it good. */
+#define CONTROL_LOCK_MEMBER (CONTROL_LOCK_LANE + LANE_MAX)
 
 static inline unsigned
 extent_of(uint64_t page) {
@@ -110,9 +117,11 @@ SOFTMAP_MUST_CHECK int control_reserve(int control_fd, uint64_t end);
 
 /* Fill in a fresh header. */
 void control_init(struct control *control, const struct host_stat *file, size_t page_size);
-/* Is it a header that we can work with?  0, or EINVAL, EPROTO (another version or page size). */
+/* Is it a header that we can work with?  0, or EINVAL, EPROTO (another version or page size).
+ * Nothing in it is believed before. */
 SOFTMAP_MUST_CHECK int control_check(const struct control *control, uint64_t control_size);
-/* May the section of this file have pages that the file has not? */
-SOFTMAP_MUST_CHECK int control_has_dirt(int control_fd, const struct control *control, bool *out);
+/* How many pages would a sync write?  By reading only, for who isn't in the section. */
+SOFTMAP_MUST_CHECK int control_count_dirty(int control_fd, const struct control *control,
+                                           uint64_t *out);
 
 #endif

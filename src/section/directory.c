@@ -77,14 +77,21 @@ open_failed(int error) {
   return complain(why.at, error == ENOSPC || error == EDQUOT || error == ENOMEM ? ENOMEM : EACCES);
 }
 
+static bool
+is_removed(int fd) {
+  struct host_stat stat;
+  return !host_stat_fd(fd, &stat) && stat.links == 0;
+}
+
 int
 directory_open(int *fd) {
-  if (is_stale && directory_fd >= 0 && !host_close(directory_fd))
+  bool is_unusable = directory_fd >= 0 && (is_stale || is_removed(directory_fd));
+  if (is_unusable && !host_close(directory_fd))
     directory_fd = -1;
   is_stale = false;
   if (directory_fd < 0) {
     int opened;
-    int error = host_make_dir(directory_path(), 0700);
+    int error = host_make_dir(AT_FDCWD, directory_path(), 0700);
     if (error && error != EEXIST)
       return open_failed(error);
     error = host_open(&opened, AT_FDCWD, directory_path(),

@@ -84,36 +84,60 @@ lane_lock_free_one(struct section *section, uint32_t *out) {
   return EMFILE;
 }
 
+/* Ours is locked: make it known, and rid it of what an owner before us left. */
+static int
+lane_take_over(struct section *section) {
+  struct lane_record *record = lane_record(section, section->lane);
+  atomic_store(&record->leaving, 0);
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  while (lanes <= section->lane &&
+         !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
+    ;
+  int error = 0;
+  for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
+    error = lane_reach(section, k);
+  if (error)
+    return error;
+  take_over_writes(section);
+  error = lane_clean(section, section->lane);
+  struct host_identity identity = { 0 };
+  if (!error)
+    error = host_identity(&identity);
+  record->pid = identity.pid;
+  record->start_ticks = identity.start_ticks;
+  record->pid_namespace = identity.pid_namespace;
+  atomic_store(&record->used, !error);
+  return error;
+}
+
 int
 lane_claim(struct section *section) {
   int error = lane_lock_free_one(section, &section->lane);
   if (error)
     return error;
-  for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
-    error = lane_reach(section, k);
-  if (!error) {
-    take_over_writes(section);
-    error = lane_clean(section, section->lane);
-  }
-  struct host_identity identity = { 0 };
-  if (!error)
-    error = host_identity(&identity);
-  struct lane_record *record = lane_record(section, section->lane);
-  record->pid = identity.pid;
-  record->start_ticks = identity.start_ticks;
-  record->pid_namespace = identity.pid_namespace;
-  atomic_store(&record->used, 1);
-  uint32_t lanes = atomic_load(&section->control->lanes);
-  while (lanes <= section->lane &&
-         !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
-    ;
-  if (error) {
-    atomic_store(&record->used, 0);
-    if (host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
-      return error; /* closing the descriptor drops it */
-  }
+  error = lane_take_over(section);
+  if (error && host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
+    return error; /* closing the descriptor drops it */
   atomic_store(&section->has_lane, !error);
   return error;
+}
+
+int
+lane_enter(struct section *section) {
+  atomic_store(&lane_record(section, section->lane)->leaving, 0);
+  return host_byte_lock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane);
+}
+
+void
+lane_leave(struct section *section) {
+  atomic_store(&lane_record(section, section->lane)->leaving, 1);
+  if (host_byte_unlock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane))
+    host_yield(); /* only judged by who joins: it will believe that somebody is left */
+}
+
+void
+lane_note_writing(struct section *section, bool is_writing) {
+  atomic_store(&lane_record(section, section->lane)->writing, is_writing);
 }
 
 void
@@ -122,7 +146,9 @@ lane_give_back(struct section *section) {
     return;
   if (lane_clean(section, section->lane))
     return; /* the next owner cleans it */
-  atomic_store(&lane_record(section, section->lane)->used, 0);
+  struct lane_record *record = lane_record(section, section->lane);
+  atomic_store(&record->writing, 0);
+  atomic_store(&record->used, 0);
 }
 
 static int
@@ -216,15 +242,23 @@ lane_holder(struct section *section, uint64_t page, uint8_t bit, enum lane_holde
 }
 
 int
-lane_others_alive(struct section *section, bool *out) {
-  *out = false;
+lane_look(struct section *section, struct lane_census *out) {
+  *out = (struct lane_census){ 0 };
   uint32_t lanes = atomic_load(&section->control->lanes);
   for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++) {
+    const struct lane_record *record = lane_record(section, lane);
+    bool is_alive, is_member = false;
     if (lane == section->lane)
       continue;
-    int error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, out);
-    if (error || *out)
+    int error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive);
+    if (!error && is_alive)
+      error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_MEMBER + lane, &is_member);
+    if (error)
       return error;
+    out->members += is_member;
+    out->staying += is_alive && !atomic_load(&record->leaving);
+    out->dead += !is_alive && atomic_load(&record->used);
+    out->dead_writing |= !is_alive && atomic_load(&record->writing);
   }
   return 0;
 }

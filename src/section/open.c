@@ -1,8 +1,6 @@
 /* open.c - coming and going: a process's section objects and their files.
  *
- * A section's files appear under their final name only when their header is whole and their
- * maker's lane is locked; so whoever finds them sees a living lane, or a dead process's rest.
- * Names are removed only with the gate of the control file locked that the name leads to.
+ * Its directory and files are files.c's business, who is in it life.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,24 +11,9 @@
 #include "backing/writeback.h"
 #include "core/text.h"
 #include "section/directory.h"
+#include "section/files.h"
 #include "section/registry.h"
 #include "section/say.h"
-
-#define DATA_ENDING ".data"
-#define CONTROL_ENDING ".control"
-
-struct names {
-  struct text control, data;
-};
-
-static void
-names_of(const struct section *section, struct names *names) {
-  memset(names, 0, sizeof *names);
-  text_add(&names->control, section->name);
-  text_add(&names->control, CONTROL_ENDING);
-  text_add(&names->data, section->name);
-  text_add(&names->data, DATA_ENDING);
-}
 
 static void
 close_fd(int *fd) {
@@ -44,159 +27,11 @@ close_file_fd(_Atomic int *fd) {
   close_fd(&old);
 }
 
-/* ---- What a dead process left -------------------------------------------------------------- */
+/* ---- Making and joining -------------------------------------------------------------------- */
 
+/* All but the file's own descriptor. */
 static void
-say_refused(const char *path, const char *why) {
-  struct text text = { 0 };
-  text_add(&text, "softmap: ");
-  text_add(&text, path);
-  text_add(&text, why);
-  say_later(&text);
-}
-
-/* Remove the names, if they still lead to this control file; its gate is locked. */
-static int
-remove_names(int directory, const struct names *names, int control_fd) {
-  int fd;
-  int error = host_open(&fd, directory, names->control.at, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-  if (error)
-    return error == ENOENT ? 0 : error;
-  struct host_stat named = { 0 }, ours = { 0 };
-  error = host_stat_fd(fd, &named);
-  if (!error)
-    error = host_stat_fd(control_fd, &ours);
-  bool is_same = !error && named.inode == ours.inode && named.device == ours.device;
-  /* Of a file that we hold locks on, closing any descriptor drops them: the names go first. */
-  if (is_same) {
-    error = host_unlink(directory, names->data.at);
-    if (!error || error == ENOENT)
-      error = host_unlink(directory, names->control.at);
-  }
-  int close_error = host_close(fd);
-  return error ? error : close_error;
-}
-
-static int
-gate_take(int control_fd) {
-  for (;;) {
-    int error = host_byte_lock(control_fd, CONTROL_LOCK_GATE);
-    if (error != EAGAIN)
-      return error;
-    host_nap(100000);
-  }
-}
-
-/* Is a lane of this control file alive? */
-static int
-any_lane_alive(int control_fd, const struct control *control, bool *out) {
-  *out = false;
-  uint32_t lanes = atomic_load(&control->lanes);
-  int error = 0;
-  for (uint32_t lane = 0; lane <= lanes && lane < LANE_MAX && !error && !*out; lane++)
-    error = host_byte_is_locked(control_fd, CONTROL_LOCK_LANE + lane, out);
-  return error;
-}
-
-/* What is there under our name?  0: nothing any more, try again. */
-static int
-judge_existing(int directory, const struct names *names, int fd, const char *path) {
-  struct host_stat stat;
-  struct control control;
-  size_t got;
-  bool alive = false, dirty = true;
-  int error = host_stat_fd(fd, &stat);
-  if (!error && stat.owner != host_user()) {
-    say_refused(path, ": its section belongs to another user\n");
-    return EBUSY;
-  }
-  if (!error)
-    error = host_read(fd, &control, sizeof control, 0, &got);
-  if (!error)
-    error = any_lane_alive(fd, &control, &alive);
-  if (error)
-    return error;
-  if (alive) {
-    say_refused(path, ": mapped by another process; sharing between processes that are not "
-                      "parent and child is not built yet\n");
-    return EBUSY;
-  }
-  if (got == sizeof control && !control_check(&control, stat.size) && atomic_load(&control.ready))
-    error = control_has_dirt(fd, &control, &dirty);
-  else
-    dirty = got == sizeof control && atomic_load(&control.ready);
-  if (error)
-    return error;
-  if (dirty) {
-    say_refused(path, ": a process that died left pages of it unwritten; they are kept in the "
-                      "section directory\n");
-    return EBUSY;
-  }
-  error = gate_take(fd);
-  return error ? error : remove_names(directory, names, fd);
-}
-
-static int
-deal_with_existing(int directory, const struct names *names, const char *path) {
-  int fd;
-  int error =
-    host_open(&fd, directory, names->control.at, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
-  if (error)
-    return error == ENOENT ? 0 : error;
-  error = judge_existing(directory, names, fd, path);
-  int close_error = host_close(fd);
-  return error ? error : close_error;
-}
-
-/* ---- Making -------------------------------------------------------------------------------- */
-
-/* The control file, whole and with our lane locked, under a passing name; then its own. */
-static int
-make_control(struct section *section, int directory, const struct names *names,
-             const struct host_stat *file) {
-  struct host_identity identity;
-  int error = host_identity(&identity);
-  if (error)
-    return error;
-  struct text passing = { 0 };
-  text_add(&passing, ".new-");
-  text_add_number(&passing, identity.pid);
-  text_add(&passing, "-");
-  text_add(&passing, section->name);
-  error = host_unlink(directory, passing.at); /* of a process that died and had our pid */
-  if (error && error != ENOENT)
-    return error;
-  error = host_open(&section->control_fd, directory, passing.at,
-                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (error)
-    return error;
-  error = extent_map_head(section);
-  if (!error) {
-    control_init(section->control, file, host_config.page_size);
-    if (host_path_of(section->file_fd, section->control->path, sizeof section->control->path))
-      section->control->path[0] = '\0';
-    error = lane_claim(section);
-  }
-  if (!error)
-    error = host_link(directory, passing.at, names->control.at);
-  int unlink_error = host_unlink(directory, passing.at);
-  return error ? error : unlink_error;
-}
-
-static int
-make_data(struct section *section, int directory, const struct names *names) {
-  int error = host_open(&section->data_fd, directory, names->data.at,
-                        O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (error)
-    return error;
-  error = host_resize(section->data_fd, section_npages(section) << host_config.page_shift);
-  if (!error)
-    atomic_store(&section->control->ready, 1);
-  return error;
-}
-
-static void
-undo_make(struct section *section) {
+drop(struct section *section) {
   window_close(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
@@ -204,6 +39,10 @@ undo_make(struct section *section) {
   close_fd(&section->old_fd[0]);
   close_fd(&section->old_fd[1]);
   close_fd(&section->control_fd); /* and with it our locks */
+  close_fd(&section->dir_fd);
+  atomic_store(&section->nextents, 0);
+  atomic_store(&section->has_lane, false);
+  memset(section->extent, 0, sizeof section->extent);
 }
 
 /* Room in the section directory is what users run out of. */
@@ -222,33 +61,22 @@ section_say_no_room(int error) {
   return ENOMEM;
 }
 
+/* EAGAIN: others came or went meanwhile. */
 static int
-make(struct section *section, const struct host_stat *file) {
-  int directory;
-  int error = directory_open(&directory);
-  if (error)
-    return error;
-  struct names names;
-  names_of(section, &names);
-  error = make_control(section, directory, &names, file);
-  if (!error) {
-    error = make_data(section, directory, &names);
-    if (error && remove_names(directory, &names, section->control_fd))
-      host_yield(); /* the rest is found and removed by who maps the file next */
-  }
-  if (error) {
-    undo_make(section);
-    if (error == EEXIST) {
-      struct text path = { 0 };
-      char file_path[400];
-      text_add(&path, host_path_of(section->file_fd, file_path, sizeof file_path) ? section->name
-                                                                                  : file_path);
-      error = deal_with_existing(directory, &names, path.at);
-      return error ? error : EAGAIN;
-    }
-    return section_say_no_room(error);
-  }
-  return 0;
+join_or_make(struct section *section, bool *left) {
+  struct host_stat file;
+  *left = false;
+  int error = files_open(section);
+  if (!error)
+    return life_join(section, left);
+  drop(section);
+  if (error == EPERM)
+    return say_refused(section, ": what is in the way of its section is not ours");
+  if (error == ENOENT)
+    error = host_stat_fd(section->file_fd, &file);
+  if (!error)
+    error = files_make(section, &file);
+  return error == EEXIST ? EAGAIN : section_say_no_room(error);
 }
 
 static struct section *
@@ -280,19 +108,22 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
   section->file_fd = fd;
   section->file_is_writable = is_writable;
   int error;
-  do
-    error = make(section, file);
-  while (error == EAGAIN);
-  if (!error) {
+  bool left;
+  while ((error = join_or_make(section, &left)) == EAGAIN)
+    drop(section);
+  if (!error)
     error = registry_add(section);
-    if (error)
-      undo_make(section);
-  }
-  if (error)
+  if (error) {
+    if (atomic_load(&section->has_lane))
+      life_leave_behind(section);
+    drop(section);
     arena_free(section, sizeof *section);
-  else
-    *out = section;
-  return error;
+    return error;
+  }
+  if (left && writeback(section, 0, section_npages(section), true))
+    host_yield(); /* what can't be written stays dirty, for a sync to say */
+  *out = section;
+  return 0;
 }
 
 /* Another descriptor of a file that we have: keep the more useful one. */
@@ -348,58 +179,47 @@ section_hold(struct section *section) {
   atomic_fetch_add(&section->users, 1);
 }
 
-/* Give up our part; the last process out takes the names away. */
-static void
-leave(struct section *section) {
-  int directory;
-  struct names names;
-  bool others = true;
-  names_of(section, &names);
-  if (!gate_take(section->control_fd)) {
-    lane_give_back(section);
-    if (!lane_others_alive(section, &others) && !others && !directory_open(&directory)) {
-      atomic_store(&section->control->removed, 1);
-      if (remove_names(directory, &names, section->control_fd))
-        host_yield(); /* whoever maps the file next removes a clean rest */
-    }
-  }
-  undo_make(section);
-  close_file_fd(&section->file_fd);
-}
-
 void
 section_abandon(struct section *section) {
-  int directory;
-  struct names names;
-  bool others = true;
-  names_of(section, &names);
-  if (!atomic_load(&section->has_lane) || section_has_dirt(section) || gate_take(section->control_fd))
-    return;
-  if (!lane_others_alive(section, &others) && !others && !directory_open(&directory)) {
-    atomic_store(&section->control->removed, 1);
-    if (remove_names(directory, &names, section->control_fd))
-      return; /* a clean rest, removed by whoever maps the file next */
-  }
-  if (others && host_byte_unlock(section->control_fd, CONTROL_LOCK_GATE))
-    host_yield(); /* the end of the process does it */
+  if (atomic_load(&section->has_lane))
+    life_end(section);
 }
 
+/* Leave for good, or EAGAIN: dead processes have left dirt to us. */
+static int
+part(struct section *section, bool behind) {
+  if (atomic_load(&section->has_lane)) {
+    if (behind)
+      life_leave_behind(section);
+    else if (life_leave(section) == EAGAIN)
+      return EAGAIN;
+  }
+  registry_remove(section);
+  drop(section);
+  close_file_fd(&section->file_fd);
+  arena_free(section, sizeof *section);
+  return 0;
+}
+
+/* Without the sections lock while it is written: other files can be mapped meanwhile. */
 static int
 release_job(void *arg) {
   struct section *section = arg;
-  /* Without the sections lock: other files can be mapped while this one is written. */
-  int error = writeback(section, 0, section_npages(section), false);
-  section_lock_all();
-  bool is_last = atomic_fetch_sub(&section->users, 1) == 1;
-  if (is_last && !error) {
-    registry_remove(section);
-    leave(section);
-    arena_free(section, sizeof *section);
-  } else if (error) {
-    atomic_store(&section->pending_error, error);
+  for (;;) {
+    int error = writeback(section, 0, section_npages(section), false);
+    bool behind = error == EACCES && !section->file_is_writable; /* not our dirt */
+    section_lock_all();
+    bool is_last = atomic_load(&section->users) == 1;
+    int part_error = is_last && (!error || behind) ? part(section, behind) : 0;
+    if (part_error != EAGAIN && (!is_last || (error && !behind))) {
+      atomic_fetch_sub(&section->users, 1);
+      if (error)
+        atomic_store(&section->pending_error, error);
+    }
+    section_unlock_all();
+    if (part_error != EAGAIN)
+      return behind ? 0 : error;
   }
-  section_unlock_all();
-  return error;
 }
 
 void

@@ -1,6 +1,8 @@
 /* say.c - a line on its way from a keeper to standard error. */
 #include "section/say.h"
 
+#include <errno.h>
+
 #include "host/host.h"
 #include "section/section.h"
 
@@ -19,4 +21,18 @@ say_now(void) {
   section_unlock_all();
   if (text.len)
     host_message(text.at, text.len);
+}
+
+int
+say_refused(struct section *section, const char *why) {
+  struct text text = { 0 };
+  char path[400];
+  text_add(&text, "softmap: ");
+  text_add(&text, host_path_of(section->file_fd, path, sizeof path) ? section->name : path);
+  text_add(&text, why);
+  text_add(&text, " (section ");
+  text_add(&text, section->name);
+  text_add(&text, ")\n");
+  say_later(&text);
+  return EBUSY;
 }

@@ -36,7 +36,7 @@ struct section {
   _Atomic unsigned nextents;
   uint32_t lane;
   _Atomic bool has_lane; /* false: a forked child that could not get one */
-  int data_fd, control_fd; /* numbers in the keepers' table */
+  int dir_fd, data_fd, control_fd; /* numbers in the keepers' table */
   _Atomic int file_fd;
   _Atomic int own_fd; /* the file opened once more for reading: a position of its own, no O_DIRECT;
                          -1: not needed yet */
@@ -129,7 +129,7 @@ void section_bits_drop(struct section *section, uint64_t first, uint64_t n) SOFT
 /* No descriptor yet. */
 static inline void
 section_forget_fds(struct section *section) {
-  section->data_fd = section->control_fd = -1;
+  section->dir_fd = section->data_fd = section->control_fd = -1;
   section->file_fd = -1;
   section->own_fd = -1;
   section->old_fd[0] = section->old_fd[1] = -1;
@@ -196,8 +196,37 @@ SOFTMAP_MUST_CHECK int lane_any_other(struct section *section, uint64_t page, ui
 enum lane_holder { LANE_HOLDER_NONE, LANE_HOLDER_ALIVE, LANE_HOLDER_DEAD };
 SOFTMAP_MUST_CHECK int lane_holder(struct section *section, uint64_t page, uint8_t bit,
                                    enum lane_holder *out);
-/* Is any lane but ours alive?  [keeper] */
-SOFTMAP_MUST_CHECK int lane_others_alive(struct section *section, bool *out);
+/* Count as a member, having made the section or found it good; and no more.  [keeper] */
+SOFTMAP_MUST_CHECK int lane_enter(struct section *section);
+void lane_leave(struct section *section);
+/* Between the first write of a sync and control->mtime_ns: a recovery then doesn't take our own
+ * change of the file's mtime for somebody else's.  [keeper] */
+void lane_note_writing(struct section *section, bool is_writing);
+/* Who is in the section besides us?  [keeper] */
+struct lane_census {
+  uint32_t members; /* alive, and have made the section or found it good */
+  uint32_t staying; /* alive and not leaving: members, and who is just joining */
+  uint32_t dead;    /* lanes that nobody has cleaned yet */
+  bool dead_writing;
+};
+SOFTMAP_MUST_CHECK int lane_look(struct section *section, struct lane_census *out);
+
+/* ---- Joining and leaving (life.c) ---------------------------------------------------------- */
+
+/* Join the section whose files were opened.  EAGAIN: it is gone by now; open or make again.
+ * *left: we are alone in it, and dead processes have left dirty pages, which can be written.
+ * EBUSY, and a line says why: they can't.  Whatever fails after a lane was claimed has given it
+ * back.  [keeper] */
+SOFTMAP_MUST_CHECK int life_join(struct section *section, bool *left);
+/* With a lane of ours alive: see to it that the section stays.  EAGAIN: it was removed. [keeper] */
+SOFTMAP_MUST_CHECK int life_keep(struct section *section);
+/* Leave, and remove the section if we were the last.  EAGAIN: we are, and there is dirt in it; we
+ * are still a member.  [keeper] */
+SOFTMAP_MUST_CHECK int life_leave(struct section *section);
+/* The same, leaving dirt behind if there is any. */
+void life_leave_behind(struct section *section);
+/* As life_leave at the end of the process, which stays a member of what it doesn't remove. */
+void life_end(struct section *section);
 
 /* ---- Size (size.c) ------------------------------------------------------------------------- */
 

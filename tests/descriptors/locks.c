@@ -195,7 +195,7 @@ locks_survive_being_mapped_over(void) {
 static void
 locks_survive_mappings_that_fail(void) {
   static const enum host_call sites[] = { HOST_CALL_map,       HOST_CALL_open,
-                                          HOST_CALL_link,      HOST_CALL_resize,
+                                          HOST_CALL_rename,      HOST_CALL_resize,
                                           HOST_CALL_byte_lock, HOST_CALL_stat_fd,
                                           HOST_CALL_identity,  HOST_CALL_unlink };
   int other;

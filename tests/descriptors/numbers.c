@@ -364,7 +364,7 @@ nothing_leaks_over_failures(void) {
   int fd2 = t_tmpfile(NULL, (off_t)t_pages(2));
   size_t before = 0;
   enum host_call sites[] = { HOST_CALL_map,  HOST_CALL_open,      HOST_CALL_resize,
-                             HOST_CALL_link, HOST_CALL_byte_lock, HOST_CALL_stat_fd };
+                             HOST_CALL_rename, HOST_CALL_byte_lock, HOST_CALL_stat_fd };
 
   for (unsigned i = 0; i < 600; i++) {
     void *q;

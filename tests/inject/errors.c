@@ -328,7 +328,7 @@ map_only(void *arg) {
   *(void **)arg = mmap(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
 }
 
-/* One line with file, pages and errno; the section stays, and the next one to map hears of it. */
+/* One line with file, pages and errno; the section stays, and the next one to map writes it. */
 static void
 failure_at_exit_is_said_and_the_section_stays(void) {
   char text[4096];
@@ -345,10 +345,9 @@ failure_at_exit_is_said_and_the_section_stays(void) {
   T_CHECK(strstr(text, "ENOSPC") != NULL);
   T_FILE_OLD(fd, 0, t_pages(PAGES));
   lines = T_STDERR_OF(map_only, &again, text);
-  T_CHECK(again == MAP_FAILED);
-  T_EQ(errno, EBUSY);
-  T_EQ(lines, 1);
-  T_CHECK(strstr(text, path) != NULL);
+  T_CHECK(again != MAP_FAILED);
+  T_EQ(lines, 0);
+  T_FILE_BYTE(fd, 0, 1);
 }
 
 static const struct t_case cases[] = {

@@ -24,7 +24,7 @@ t_remove_directory(const char *path) {
       continue;
     (void)snprintf(name, sizeof name, "%s/%s", path, e->d_name);
     if (unlink(name) != 0)
-      (void)rmdir(name);
+      t_remove_directory(name);
   }
   if (dir != NULL)
     (void)closedir(dir);

@@ -109,25 +109,63 @@ flags_of_bad(void) {
 }
 static int
 make_dir(void) {
-  int error = host_make_dir("new-dir", 0700);
+  int error = host_make_dir(AT_FDCWD, "new-dir", 0700);
   return error != 0 || rmdir("new-dir") == 0 ? error : EIO;
 }
 static int
 make_dir_over_file(void) {
-  return host_make_dir("file", 0700);
+  return host_make_dir(AT_FDCWD, "file", 0700);
 }
 static int
-link_new(void) {
-  int error = host_link(dir, "file", "other");
-  return error != 0 ? error : host_unlink(dir, "other");
+rename_dir(void) {
+  mkdir("old-dir", 0700);
+  int error = host_rename(dir, "old-dir", "new-dir");
+  return error != 0 || rmdir("new-dir") == 0 ? error : EIO;
 }
 static int
-link_over(void) {
-  return host_link(dir, "file", "soft");
+rename_over(bool is_empty) {
+  mkdir("old-dir", 0700);
+  mkdir("new-dir", 0700);
+  if (!is_empty)
+    mkdir("new-dir/entry", 0700);
+  errno = ERRNO_UNTOUCHED;
+  int error = host_rename(dir, "old-dir", "new-dir");
+  int after = errno;
+  rmdir("new-dir/entry");
+  rmdir("new-dir");
+  rmdir("old-dir");
+  errno = after;
+  return error;
 }
 static int
-link_missing(void) {
-  return host_link(dir, "missing", "other");
+rename_over_empty(void) {
+  return rename_over(true);
+}
+static int
+rename_over_full(void) {
+  return rename_over(false);
+}
+static int
+rename_missing(void) {
+  return host_rename(dir, "missing", "other");
+}
+static int
+remove_dir(void) {
+  mkdir("old-dir", 0700);
+  return host_remove_dir(dir, "old-dir");
+}
+static int
+remove_full_dir(void) {
+  mkdir("old-dir", 0700);
+  mkdir("old-dir/entry", 0700);
+  int error = host_remove_dir(dir, "old-dir");
+  rmdir("old-dir/entry");
+  rmdir("old-dir");
+  return error;
+}
+static int
+remove_file_as_dir(void) {
+  return host_remove_dir(dir, "file");
 }
 static int
 unlink_missing(void) {
@@ -145,6 +183,53 @@ path_of_bad(void) {
 static int
 path_to_nothing(void) {
   return host_path_of(file, name, 0);
+}
+
+/* Names, each as one bit: in no order. */
+static int
+note_name(const char *entry, void *arg) {
+  unsigned *seen = arg;
+  if (entry[0] == 'e' && entry[1] >= 'a' && entry[1] < 'a' + 26 && entry[2] == '\0')
+    *seen |= 1U << (entry[1] - 'a');
+  else
+    *seen |= 1U << 31;
+  return 0;
+}
+
+static int
+stop_at_once(const char *entry, void *arg) {
+  (void)entry;
+  ++*(int *)arg;
+  return EINTR;
+}
+
+static void
+list_tells_every_name_once(void **state) {
+  char path[] = "listed/ea";
+  unsigned seen = 0;
+  int calls = 0;
+  int fd;
+  (void)state;
+  assert_int_equal(mkdir("listed", 0700), 0);
+  for (char c = 'a'; c < 'a' + 26; c++) {
+    path[8] = c;
+    close(new_file(path, 0));
+  }
+  assert_int_equal(host_open(&fd, AT_FDCWD, "listed", O_RDONLY | O_DIRECTORY, 0), 0);
+  for (int again = 0; again < 2; again++) {
+    seen = 0;
+    assert_int_equal(host_list(fd, note_name, &seen), 0);
+    assert_int_equal(seen, (1U << 26) - 1);
+  }
+  assert_int_equal(host_list(fd, stop_at_once, &calls), EINTR);
+  assert_int_equal(calls, 1);
+  assert_int_equal(host_list(987654, note_name, &seen), EBADF);
+  close(fd);
+  for (char c = 'a'; c < 'a' + 26; c++) {
+    path[8] = c;
+    unlink(path);
+  }
+  assert_int_equal(rmdir("listed"), 0);
 }
 
 static void
@@ -167,9 +252,13 @@ calls_return_their_error(void **state) {
     { "flags of a closed descriptor", flags_of_bad, EBADF },
     { "make a directory", make_dir, 0 },
     { "make a directory over a file", make_dir_over_file, EEXIST },
-    { "link", link_new, 0 },
-    { "link over a name", link_over, EEXIST },
-    { "link what is missing", link_missing, ENOENT },
+    { "rename a directory", rename_dir, 0 },
+    { "rename it over an empty one", rename_over_empty, 0 },
+    { "rename it over one that isn't empty", rename_over_full, EEXIST },
+    { "rename what is missing", rename_missing, ENOENT },
+    { "remove a directory", remove_dir, 0 },
+    { "remove one that isn't empty", remove_full_dir, EEXIST },
+    { "remove a file as a directory", remove_file_as_dir, ENOTDIR },
     { "unlink what is missing", unlink_missing, ENOENT },
     { "unlink a directory", unlink_dir, EISDIR },
     { "path of a closed descriptor", path_of_bad, EBADF },
@@ -338,6 +427,7 @@ int
 main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(calls_return_their_error),
+    cmocka_unit_test(list_tells_every_name_once),
     cmocka_unit_test(descriptors_close_on_exec),
     cmocka_unit_test(reopened_description_is_its_own),
     cmocka_unit_test(unlinked_file_reopens),

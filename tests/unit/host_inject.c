@@ -2,6 +2,7 @@
  * does is in host_inject_rule.c. */
 #include "host_test.h"
 
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -145,16 +146,33 @@ call_punch(void) {
 }
 static int
 call_make_dir(void) {
-  int error = host_make_dir("new", 0700);
+  int error = host_make_dir(AT_FDCWD, "new", 0700);
   if (error == 0)
     rmdir("new");
   return error;
 }
 static int
-call_link(void) {
-  int error = host_link(dir, "file", "other");
-  if (error == 0)
-    unlink("other");
+call_remove_dir(void) {
+  mkdir("new", 0700);
+  return host_remove_dir(AT_FDCWD, "new");
+}
+static int
+count_name(const char *entry, void *arg) {
+  (void)entry;
+  ++*(int *)arg;
+  return 0;
+}
+static int
+call_list(void) {
+  int n = 0;
+  int error = host_list(dir, count_name, &n);
+  return error != 0 ? error : n > 0 ? 0 : EPROTO;
+}
+static int
+call_rename(void) {
+  mkdir("new", 0700);
+  int error = host_rename(AT_FDCWD, "new", "new-name");
+  rmdir(error == 0 ? "new-name" : "new");
   return error;
 }
 static int

@@ -1,0 +1,205 @@
+/* life.c - joining a section, and leaving it.
+ *
+ * No lock decides who is in and who is last: a process that is stopped while it has one would hold
+ * up everybody.  A joiner claims a lane, then looks at control->life; whoever wants to remove the
+ * section first marks itself as leaving, puts a token into life, and then looks at the lanes.  So
+ * one of the two sees the other.  The joiner takes the token away; removing needs it there.
+ *
+ * With several leaving at once the last token counts, and its owner sees the others leaving.
+ */
+#include <errno.h>
+
+#include "section/files.h"
+#include "section/say.h"
+
+/* ---- Leaving ------------------------------------------------------------------------------- */
+
+static uint64_t
+new_token(const struct section *section) {
+  static _Atomic uint32_t count;
+  uint64_t moment = host_now_ns() + atomic_fetch_add(&count, 1);
+  return moment * LANE_MAX + section->lane + 2; /* 0 and 1 are taken */
+}
+
+/* Nobody else stays, and nobody comes: 0 and LIFE_REMOVED is ours to act upon.  EBUSY: somebody
+ * does, or has removed it.  EAGAIN: there is dirt. */
+static int
+remove_if_last(struct section *section) {
+  _Atomic uint64_t *life = &section->control->life;
+  uint64_t token = new_token(section);
+  uint64_t now = atomic_load(life);
+  do {
+    if (now == LIFE_REMOVED)
+      return EBUSY;
+  } while (!atomic_compare_exchange_weak(life, &now, token));
+  struct lane_census others;
+  int error = lane_look(section, &others);
+  if (!error && (others.staying || atomic_load(&section->control->arriving)))
+    error = EBUSY;
+  if (!error && section_has_dirt(section))
+    error = EAGAIN;
+  now = token;
+  if (!error)
+    return atomic_compare_exchange_strong(life, &now, LIFE_REMOVED) ? 0 : EBUSY;
+  atomic_compare_exchange_strong(life, &now, LIFE_LIVE);
+  return error;
+}
+
+int
+life_leave(struct section *section) {
+  lane_leave(section);
+  int error = remove_if_last(section);
+  if (error == EAGAIN)
+    return lane_enter(section) ? 0 : EAGAIN;
+  if (!error)
+    files_remove(section);
+  lane_give_back(section);
+  return 0;
+}
+
+void
+life_leave_behind(struct section *section) {
+  if (life_leave(section) != EAGAIN)
+    return;
+  lane_leave(section);
+  lane_give_back(section);
+}
+
+void
+life_end(struct section *section) {
+  lane_leave(section);
+  if (!remove_if_last(section))
+    files_remove(section);
+  else if (lane_enter(section))
+    host_yield(); /* counts as leaving: its late stores may not be adopted */
+}
+
+/* ---- Joining ------------------------------------------------------------------------------- */
+
+/* States that no version of ours writes, and files shorter than their header says. */
+static bool
+is_damaged(struct section *section) {
+  struct host_stat data;
+  uint64_t npages = section_npages(section);
+  if (host_stat_fd(section->data_fd, &data) || data.size >> host_config.page_shift < npages)
+    return true;
+  for (uint64_t page = 0; page < npages; page++)
+    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
+      page += SUMMARY_PAGES - 1;
+    else if (!page_is_state(atomic_load(section_state(section, page))))
+      return true;
+  return false;
+}
+
+/* Is the file as it was after the last write of those who died? */
+static bool
+is_unchanged(struct section *section, bool dead_writing) {
+  const struct control *control = section->control;
+  struct host_stat file;
+  return !host_stat_fd(section->file_fd, &file) && file.size == atomic_load(&control->size) &&
+         (dead_writing || file.mtime_ns == atomic_load(&control->mtime_ns));
+}
+
+static bool
+is_of_this_boot(const struct section *section) {
+  struct host_identity identity;
+  const struct control *control = section->control;
+  return !host_identity(&identity) && identity.boot[0] == control->boot[0] &&
+         identity.boot[1] == control->boot[1];
+}
+
+/* Nobody is in it but who is joining, too, and judges as we do. */
+static int
+judge(struct section *section, bool dead_writing, bool *left) {
+  if (is_damaged(section))
+    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
+  if (!section_has_dirt(section))
+    return EAGAIN; /* made anew: the file may have changed */
+  if (!is_of_this_boot(section))
+    return say_refused(section, ": pages of it were not written when the machine went down; see "
+                           "'softmap recover'");
+  if (!is_unchanged(section, dead_writing))
+    return say_refused(section, ": changed by others since a process died that left pages of it "
+                           "unwritten; see 'softmap recover'");
+  *left = true;
+  return 0;
+}
+
+int
+life_keep(struct section *section) {
+  uint64_t now = atomic_load(&section->control->life);
+  while (now != LIFE_LIVE) {
+    if (now == LIFE_REMOVED)
+      return EAGAIN;
+    if (atomic_compare_exchange_weak(&section->control->life, &now, LIFE_LIVE))
+      break; /* its token is gone: whoever wanted to remove it doesn't */
+  }
+  return 0;
+}
+
+static int
+reach_file(struct section *section) {
+  lock_take(&section->resize_lock);
+  int error = extent_reach(section, section_npages(section));
+  lock_drop(&section->resize_lock);
+  return error;
+}
+
+/* The header, before anything of it is used: read, not mapped, since it may be too short. */
+static int
+check_header(struct section *section) {
+  struct control control;
+  struct host_stat stat;
+  size_t got;
+  int error = host_stat_fd(section->control_fd, &stat);
+  if (!error)
+    error = host_read(section->control_fd, &control, sizeof control, 0, &got);
+  if (error)
+    return error;
+  if (got < sizeof control)
+    return EINVAL;
+  error = control_check(&control, stat.size);
+  if (error)
+    return error;
+  if (control.device != section->key.device || control.inode != section->key.inode)
+    return EINVAL;
+  return section->data_fd < 0 && atomic_load(&control.life) != LIFE_REMOVED ? EINVAL : 0;
+}
+
+/* With a lane claimed. */
+static int
+enter(struct section *section, bool *left) {
+  struct lane_census others;
+  int error = reach_file(section);
+  if (!error)
+    error = lane_look(section, &others);
+  if (!error && !others.members)
+    error = judge(section, others.dead_writing, left);
+  if (!error)
+    error = lane_enter(section);
+  if (error)
+    life_leave_behind(section);
+  return error;
+}
+
+int
+life_join(struct section *section, bool *left) {
+  *left = false;
+  int error = check_header(section);
+  if (error == EPROTO)
+    return say_refused(section, ": its section is of another version of softmap");
+  if (error == EINVAL)
+    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
+  if (!error)
+    error = extent_map_head(section);
+  if (!error)
+    error = lane_claim(section);
+  if (error)
+    return error;
+  error = life_keep(section);
+  if (!error)
+    return enter(section, left);
+  files_remove(section); /* who removed it didn't get that far */
+  lane_give_back(section);
+  return error;
+}
