@@ -347,7 +347,8 @@ struct softmap_recover_options {
   uint32_t flags;       /* SOFTMAP_RECOVER_* */
   const char *save_to;  /* copy the contents into this new file, and keep the section; or NULL */
   const char *write_as; /* write the dirty pages to this file, whatever it is; or NULL */
-  /* Called from time to time, if not NULL: pages done and to do.  Any thread. */
+  /* Called from time to time, if not NULL: pages done and to do.  With all signals blocked; must
+   * not call softmap nor touch memory that it mapped. */
   void (*progress)(void *arg, uint64_t done, uint64_t total);
   void *progress_arg;
 };

@@ -40,3 +40,24 @@ call_fill(const struct piece *piece) {
   int error = fill_from_anywhere(section, first, n);
   return error ? error : track_show(piece->mapping, first, n);
 }
+
+uint8_t
+call_public_state(uint8_t state) {
+  switch ((enum page_state)state) {
+  case PAGE_UNFILLED:
+    return SOFTMAP_PAGE_UNFILLED;
+  case PAGE_FILLING:
+    return SOFTMAP_PAGE_FILLING;
+  case PAGE_DIRTY:
+    return SOFTMAP_PAGE_DIRTY;
+  case PAGE_WRITING:
+  case PAGE_WRITING_AGAIN:
+    return SOFTMAP_PAGE_WRITING;
+  case PAGE_CLEAN:
+  case PAGE_WRITTEN:
+  case PAGE_FLUSHING:
+  case PAGE_STATE_COUNT:
+  default:
+    return SOFTMAP_PAGE_CLEAN;
+  }
+}

@@ -55,8 +55,7 @@ piece_next(uintptr_t *at, uintptr_t end, struct piece *piece) {
 /* Pages of the section that a piece of ours covers. */
 static inline uint64_t
 piece_first(const struct piece *piece) {
-  return piece->mapping->first +
-         ((piece->start - piece->mapping->start) >> host_config.page_shift);
+  return piece->mapping->first + ((piece->start - piece->mapping->start) >> host_config.page_shift);
 }
 
 static inline uint64_t
@@ -69,6 +68,9 @@ void call_round_start(uintptr_t *addr, size_t *len);
 
 /* Page size before there is a mapping, too. */
 size_t call_page_size(void);
+
+/* enum page_state as enum softmap_page_state. */
+uint8_t call_public_state(uint8_t state);
 
 /* Fill a piece and show it. */
 SOFTMAP_MUST_CHECK int call_fill(const struct piece *piece);

@@ -101,34 +101,13 @@ softmap_dirty(const void *addr, size_t len, struct softmap_range *ranges, size_t
 
 /* ---- softmap_pages ------------------------------------------------------------------------- */
 
-static uint8_t
-public_state(uint8_t state) {
-  switch ((enum page_state)state) {
-  case PAGE_UNFILLED:
-    return SOFTMAP_PAGE_UNFILLED;
-  case PAGE_FILLING:
-    return SOFTMAP_PAGE_FILLING;
-  case PAGE_DIRTY:
-    return SOFTMAP_PAGE_DIRTY;
-  case PAGE_WRITING:
-  case PAGE_WRITING_AGAIN:
-    return SOFTMAP_PAGE_WRITING;
-  case PAGE_CLEAN:
-  case PAGE_WRITTEN:
-  case PAGE_FLUSHING:
-  case PAGE_STATE_COUNT:
-  default:
-    return SOFTMAP_PAGE_CLEAN;
-  }
-}
-
 static struct softmap_page
 look_at(const struct mapping *mapping, uint64_t page) {
   struct section *section = mapping->section;
   uint8_t view = mapping_view(mapping, page);
   struct softmap_page out = { 0 };
   out.state = page < section_npages(section)
-                ? public_state(atomic_load(section_state(section, page)))
+                ? call_public_state(atomic_load(section_state(section, page)))
                 : SOFTMAP_PAGE_PAST_END;
   out.asked = view & VIEW_ASKED;
   out.actual = (uint8_t)rules_actual(out.asked, mapping->is_shared, view & VIEW_SHOWN,

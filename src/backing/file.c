@@ -32,6 +32,8 @@ file_remember(struct section *section) {
   int error = host_stat_fd(section->file_fd, &stat);
   if (!error)
     atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+  if (!error)
+    atomic_store(&section->control->mtime_unsure, 0);
   return error;
 }
 

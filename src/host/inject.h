@@ -11,13 +11,14 @@
 
 /* One site a host function; HOST_CALL_COUNT comes last. */
 #define HOST_CALLS(X)                                                                              \
-  X(map) X(unmap) X(protect) X(remap) X(advise) X(sync_memory) X(resident) X(lock_memory)          \
-  X(unlock_memory) X(open) X(reopen) X(close) X(stat_fd) X(stat_path) X(open_flags) X(read)        \
-  X(write) X(resize) X(flush) X(punch) X(next_data) X(make_dir) X(remove_dir) X(list)       \
-  X(rename) X(unlink) X(path_of)                                                                   \
-  X(byte_lock) X(byte_unlock) X(byte_is_locked) X(table_leave) X(channel) X(send_fds)              \
-  X(receive_fds) X(inbox) X(inbox_post) X(inbox_take) X(thread_start) X(thread_count)          \
-  X(identity) X(watch_fork) X(signal_action)
+  X(map)                                                                                           \
+  X(unmap) X(protect) X(remap) X(advise) X(sync_memory) X(resident) X(lock_memory)                 \
+      X(unlock_memory) X(open) X(reopen) X(close) X(stat_fd) X(stat_path) X(open_flags) X(read)    \
+          X(write) X(resize) X(flush) X(punch) X(next_data) X(make_dir) X(remove_dir) X(list)      \
+              X(rename) X(unlink) X(path_of) X(byte_lock) X(byte_unlock) X(byte_is_locked)         \
+                  X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
+                      X(inbox_take) X(thread_start) X(thread_count) X(identity) X(watch_fork)      \
+                          X(signal_action)
 
 enum host_call {
 #define X(name) HOST_CALL_##name,
@@ -30,17 +31,17 @@ enum host_call {
 /* What a site does from its nth call on (n counts from 1, from arming). */
 struct inject_rule {
   enum host_call call;
-  uint32_t nth;      /* first call concerned */
-  uint32_t times;    /* how many calls from there; UINT32_MAX: persistently */
-  int error;         /* errno to fail with; 0: don't fail */
-  uint32_t shorten;  /* read and write: at most so many bytes; 0: as asked */
-  int kill;          /* 1: SIGKILL instead of the call */
-  int kill_after;    /* 1: SIGKILL when the call is done */
+  uint32_t nth;     /* first call concerned */
+  uint32_t times;   /* how many calls from there; UINT32_MAX: persistently */
+  int error;        /* errno to fail with; 0: don't fail */
+  uint32_t shorten; /* read and write: at most so many bytes; 0: as asked */
+  int kill;         /* 1: SIGKILL instead of the call */
+  int kill_after;   /* 1: SIGKILL when the call is done */
 };
 void inject_arm(const struct inject_rule *rule); /* one rule at a time; replaces the last */
 void inject_disarm(void);
-uint32_t inject_fired(void);                     /* calls concerned since arming */
-uint32_t inject_calls(enum host_call call);      /* calls of the site since arming */
+uint32_t inject_fired(void);                /* calls concerned since arming */
+uint32_t inject_calls(enum host_call call); /* calls of the site since arming */
 const char *inject_name(enum host_call call);
 /* host_start: arm what SOFTMAP_TEST_INJECT asks for; see inject.c. */
 void inject_configure(void);

@@ -94,7 +94,7 @@ join_section(struct section *section, void *arg) {
       return ENOMEM;
   }
   if (section->control_fd < 0 || lane_claim(section))
-    return 0; /* found without a lane */
+    return 0;                                      /* found without a lane */
   if (life_keep(section) || lane_enter(section)) { /* removed: its last member died meanwhile */
     lane_give_back(section);
     return 0;

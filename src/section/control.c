@@ -85,7 +85,7 @@ count_block(int control_fd, unsigned extent, uint64_t summary_at, uint64_t *coun
   uint64_t block = summary_at - states_at - extent_pages(extent);
   size_t got;
   int error =
-    host_read(control_fd, states, sizeof states, states_at + (block << SUMMARY_SHIFT), &got);
+      host_read(control_fd, states, sizeof states, states_at + (block << SUMMARY_SHIFT), &got);
   for (size_t i = 0; !error && i < got; i++)
     *count += page_is_dirty(states[i]);
   return error;
@@ -114,7 +114,8 @@ control_count_dirty(int control_fd, const struct control *control, uint64_t *out
   uint64_t npages = (atomic_load(&control->size) + control->page_size - 1) / control->page_size;
   int error = 0;
   *out = 0;
-  for (unsigned extent = 0; extent < EXTENT_MAX && extent_first(extent) < npages && !error; extent++)
+  for (unsigned extent = 0; extent < EXTENT_MAX && extent_first(extent) < npages && !error;
+       extent++)
     error = count_extent(control_fd, extent, out);
   return error;
 }

@@ -43,7 +43,8 @@ struct lane_record {
   _Atomic uint32_t used;    /* 1: claimed since it was last cleaned */
   _Atomic uint32_t leaving; /* 1: its owner doesn't count any more when others look who is left */
   uint64_t pid, start_ticks, pid_namespace;
-  _Atomic uint32_t writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
+  _Atomic uint32_t
+      writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
   uint32_t reserved;
   uint64_t reserved2[3];
 };
@@ -59,15 +60,18 @@ struct control {
   uint64_t device, inode, birth_ns;
   uint64_t boot[2];
   uint64_t owner;
-  _Atomic uint32_t arriving;  /* children forked that have no lane yet */
-  _Atomic uint32_t lanes;     /* one more than the highest lane ever claimed */
-  _Atomic uint64_t size;      /* bytes of the file, as last seen: what pages exist */
-  _Atomic uint64_t mtime_ns;  /* of the file after our last write or look; 0: unknown */
-  _Atomic uint64_t life;      /* LIFE_* */
+  _Atomic uint32_t arriving; /* children forked that have no lane yet */
+  _Atomic uint32_t lanes;    /* one more than the highest lane ever claimed */
+  _Atomic uint64_t size;     /* bytes of the file, as last seen: what pages exist */
+  _Atomic uint64_t mtime_ns; /* of the file after our last write or look; 0: unknown */
+  _Atomic uint64_t life;     /* LIFE_* */
+  _Atomic uint32_t
+      mtime_unsure; /* 1: a dead process was just writing, and its lane is used again */
+  uint32_t reserved;
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
-  uint64_t twins_offset;      /* where twins go */
-  char path[1024];            /* of the file when the section was made; for people */
+  uint64_t twins_offset;                /* where twins go */
+  char path[1024];                      /* of the file when the section was made; for people */
 };
 
 /* Bytes of the control file's locks (host_byte_lock). */
@@ -105,8 +109,7 @@ uint64_t control_lane_offset(unsigned extent, uint32_t lane);
 
 /* Offset of the lane records, and of the end of what is mapped in one piece with the header. */
 #define CONTROL_RECORDS CONTROL_UNIT
-#define CONTROL_HEAD_SIZE                                                                          \
-  (control_extent_offset(0) + extent_pages(0) + extent_summary_size(0))
+#define CONTROL_HEAD_SIZE (control_extent_offset(0) + extent_pages(0) + extent_summary_size(0))
 
 /* Widen the range of pages that may be open past the end, by [first, end). */
 void control_note_past_end(struct control *control, uint64_t first, uint64_t end);

@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "section/say.h"
+#include "section/section.h"
 
 #define DIRECTORY_PREFIX "/dev/shm/softmap-"
 
@@ -77,6 +78,30 @@ open_failed(int error) {
   return complain(why.at, error == ENOSPC || error == EDQUOT || error == ENOMEM ? ENOMEM : EACCES);
 }
 
+static int
+open_checked(int *out) {
+  int fd;
+  int error = host_open(&fd, AT_FDCWD, directory_path(),
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (error)
+    return error == ENOENT ? error : open_failed(error);
+  error = check(fd);
+  if (!error)
+    *out = fd;
+  else if (host_close(fd))
+    return EACCES;
+  return error;
+}
+
+int
+directory_look(int *fd) {
+  section_lock_all();
+  int error = open_checked(fd);
+  section_unlock_all();
+  say_now();
+  return error;
+}
+
 static bool
 is_removed(int fd) {
   struct host_stat stat;
@@ -90,21 +115,12 @@ directory_open(int *fd) {
     directory_fd = -1;
   is_stale = false;
   if (directory_fd < 0) {
-    int opened;
     int error = host_make_dir(AT_FDCWD, directory_path(), 0700);
     if (error && error != EEXIST)
       return open_failed(error);
-    error = host_open(&opened, AT_FDCWD, directory_path(),
-                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    error = open_checked(&directory_fd);
     if (error)
-      return open_failed(error);
-    error = check(opened);
-    if (error) {
-      if (host_close(opened))
-        return EACCES;
-      return error;
-    }
-    directory_fd = opened;
+      return error == ENOENT ? open_failed(error) : error;
   }
   *fd = directory_fd;
   return 0;

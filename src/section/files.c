@@ -202,6 +202,6 @@ files_make(struct section *section, const struct host_stat *file) {
   if (!error)
     error = host_rename(root, passing.at, section->name);
   if (error && files_remove_named(root, passing.at, section->dir_fd))
-    host_yield(); /* swept later */
+    host_yield();                          /* swept later */
   return error == ENOENT ? EAGAIN : error; /* swept away */
 }

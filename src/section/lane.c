@@ -60,7 +60,8 @@ take_over_writes(struct section *section) {
   uint64_t npages = section_npages(section);
   uint64_t reach = section_reach(section);
   for (uint64_t page = 0; page < npages && page < reach; page++) {
-    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)) {
+    if (page % SUMMARY_PAGES == 0 &&
+        !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)) {
       page += SUMMARY_PAGES - 1;
       continue;
     }
@@ -89,6 +90,8 @@ static int
 lane_take_over(struct section *section) {
   struct lane_record *record = lane_record(section, section->lane);
   atomic_store(&record->leaving, 0);
+  if (atomic_exchange(&record->writing, 0))
+    atomic_store(&section->control->mtime_unsure, 1);
   uint32_t lanes = atomic_load(&section->control->lanes);
   while (lanes <= section->lane &&
          !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
@@ -243,7 +246,7 @@ lane_holder(struct section *section, uint64_t page, uint8_t bit, enum lane_holde
 
 int
 lane_look(struct section *section, struct lane_census *out) {
-  *out = (struct lane_census){ 0 };
+  *out = (struct lane_census){ .dead_writing = atomic_load(&section->control->mtime_unsure) };
   uint32_t lanes = atomic_load(&section->control->lanes);
   for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++) {
     const struct lane_record *record = lane_record(section, lane);

@@ -11,6 +11,7 @@
 
 #include "section/files.h"
 #include "section/say.h"
+#include "section/survey.h"
 
 /* ---- Leaving ------------------------------------------------------------------------------- */
 
@@ -94,35 +95,36 @@ is_damaged(struct section *section) {
 /* Is the file as it was after the last write of those who died? */
 static bool
 is_unchanged(struct section *section, bool dead_writing) {
-  const struct control *control = section->control;
   struct host_stat file;
-  return !host_stat_fd(section->file_fd, &file) && file.size == atomic_load(&control->size) &&
-         (dead_writing || file.mtime_ns == atomic_load(&control->mtime_ns));
+  return !host_stat_fd(section->file_fd, &file) &&
+         survey_is_unchanged(section->control, &file, dead_writing);
 }
 
-static bool
-is_of_this_boot(const struct section *section) {
-  struct host_identity identity;
-  const struct control *control = section->control;
-  return !host_identity(&identity) && identity.boot[0] == control->boot[0] &&
-         identity.boot[1] == control->boot[1];
+enum life_left
+life_judge(struct section *section, bool dead_writing) {
+  if (is_damaged(section))
+    return LIFE_LEFT_DAMAGED;
+  if (!section_has_dirt(section))
+    return LIFE_LEFT_CLEAN;
+  return is_unchanged(section, dead_writing) ? LIFE_LEFT_DIRTY : LIFE_LEFT_CHANGED;
 }
 
 /* Nobody is in it but who is joining, too, and judges as we do. */
 static int
 judge(struct section *section, bool dead_writing, bool *left) {
-  if (is_damaged(section))
-    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
-  if (!section_has_dirt(section))
+  switch (life_judge(section, dead_writing)) {
+  case LIFE_LEFT_CLEAN:
     return EAGAIN; /* made anew: the file may have changed */
-  if (!is_of_this_boot(section))
-    return say_refused(section, ": pages of it were not written when the machine went down; see "
-                           "'softmap recover'");
-  if (!is_unchanged(section, dead_writing))
+  case LIFE_LEFT_DIRTY:
+    *left = true;
+    return 0;
+  case LIFE_LEFT_CHANGED:
     return say_refused(section, ": changed by others since a process died that left pages of it "
-                           "unwritten; see 'softmap recover'");
-  *left = true;
-  return 0;
+                                "unwritten; see 'softmap recover'");
+  case LIFE_LEFT_DAMAGED:
+  default:
+    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
+  }
 }
 
 int
@@ -166,30 +168,9 @@ check_header(struct section *section) {
   return section->data_fd < 0 && atomic_load(&control.life) != LIFE_REMOVED ? EINVAL : 0;
 }
 
-/* With a lane claimed. */
-static int
-enter(struct section *section, bool *left) {
-  struct lane_census others;
-  int error = reach_file(section);
-  if (!error)
-    error = lane_look(section, &others);
-  if (!error && !others.members)
-    error = judge(section, others.dead_writing, left);
-  if (!error)
-    error = lane_enter(section);
-  if (error)
-    life_leave_behind(section);
-  return error;
-}
-
 int
-life_join(struct section *section, bool *left) {
-  *left = false;
+life_arrive(struct section *section) {
   int error = check_header(section);
-  if (error == EPROTO)
-    return say_refused(section, ": its section is of another version of softmap");
-  if (error == EINVAL)
-    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
   if (!error)
     error = extent_map_head(section);
   if (!error)
@@ -198,8 +179,31 @@ life_join(struct section *section, bool *left) {
     return error;
   error = life_keep(section);
   if (!error)
-    return enter(section, left);
-  files_remove(section); /* who removed it didn't get that far */
-  lane_give_back(section);
+    error = reach_file(section);
+  else
+    files_remove(section); /* who removed it didn't get that far */
+  if (error)
+    lane_give_back(section);
+  return error;
+}
+
+int
+life_join(struct section *section, bool *left) {
+  struct lane_census others;
+  *left = false;
+  int error = life_arrive(section);
+  if (error == EPROTO)
+    return say_refused(section, ": its section is of another version of softmap");
+  if (error == EINVAL)
+    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
+  if (error)
+    return error;
+  error = lane_look(section, &others);
+  if (!error && !others.members)
+    error = judge(section, others.dead_writing, left);
+  if (!error)
+    error = lane_enter(section);
+  if (error)
+    life_leave_behind(section);
   return error;
 }

@@ -29,9 +29,8 @@ close_file_fd(_Atomic int *fd) {
 
 /* ---- Making and joining -------------------------------------------------------------------- */
 
-/* All but the file's own descriptor. */
-static void
-drop(struct section *section) {
+void
+section_drop(struct section *section) {
   window_close(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
@@ -69,7 +68,7 @@ join_or_make(struct section *section, bool *left) {
   int error = files_open(section);
   if (!error)
     return life_join(section, left);
-  drop(section);
+  section_drop(section);
   if (error == EPERM)
     return say_refused(section, ": what is in the way of its section is not ours");
   if (error == ENOENT)
@@ -79,8 +78,8 @@ join_or_make(struct section *section, bool *left) {
   return error == EEXIST ? EAGAIN : section_say_no_room(error);
 }
 
-static struct section *
-section_new(const struct section_key *key, uint64_t birth_ns) {
+struct section *
+section_new(const struct section_key *key, const char *name) {
   struct section *section = arena_alloc(sizeof *section);
   if (!section)
     return NULL;
@@ -89,20 +88,26 @@ section_new(const struct section_key *key, uint64_t birth_ns) {
   section->sync_lock.rank = LOCK_SYNC;
   section->resize_lock.rank = LOCK_RESIZE;
   section->peers_lock.rank = LOCK_PEERS;
-  struct text name = { 0 };
-  text_add_hex(&name, key->device);
-  text_add(&name, "-");
-  text_add_hex(&name, key->inode);
-  text_add(&name, "-"); /* tells a file from a later one with its inode number */
-  text_add_hex(&name, birth_ns);
-  memcpy(section->name, name.at, name.len + 1);
+  memcpy(section->name, name, strlen(name) + 1);
   return section;
+}
+
+/* The birth tells a file from a later one with its inode number. */
+static void
+name_section(const struct host_stat *file, struct text *name) {
+  text_add_hex(name, file->device);
+  text_add(name, "-");
+  text_add_hex(name, file->inode);
+  text_add(name, "-");
+  text_add_hex(name, file->birth_ns);
 }
 
 static int
 create(int fd, bool is_writable, const struct host_stat *file, struct section **out) {
   struct section_key key = { file->device, file->inode };
-  struct section *section = section_new(&key, file->birth_ns);
+  struct text name = { 0 };
+  name_section(file, &name);
+  struct section *section = section_new(&key, name.at);
   if (!section)
     return ENOMEM;
   section->file_fd = fd;
@@ -110,13 +115,13 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
   int error;
   bool left;
   while ((error = join_or_make(section, &left)) == EAGAIN)
-    drop(section);
+    section_drop(section);
   if (!error)
     error = registry_add(section);
   if (error) {
     if (atomic_load(&section->has_lane))
       life_leave_behind(section);
-    drop(section);
+    section_drop(section);
     arena_free(section, sizeof *section);
     return error;
   }
@@ -195,7 +200,7 @@ part(struct section *section, bool behind) {
       return EAGAIN;
   }
   registry_remove(section);
-  drop(section);
+  section_drop(section);
   close_file_fd(&section->file_fd);
   arena_free(section, sizeof *section);
   return 0;

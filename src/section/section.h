@@ -141,6 +141,11 @@ section_forget_fds(struct section *section) {
  * created if need be, with one more user.  [keeper] */
 SOFTMAP_MUST_CHECK int section_obtain(int fd, const struct section_key *expected,
                                       struct section **out);
+/* A section object that is in no registry, without files; NULL: no memory.  section_drop closes and
+ * unmaps what it has but the file's own descriptor; arena_free frees it.  [keeper; under the
+ * sections lock] */
+struct section *section_new(const struct section_key *key, const char *name);
+void section_drop(struct section *section);
 void section_hold(struct section *section);
 /* One user less.  The last one writes back and removes the section; what can't be written keeps
  * it.  Any thread with signals blocked, holding neither LOCK_SECTIONS nor later ones. */
@@ -218,6 +223,12 @@ SOFTMAP_MUST_CHECK int lane_look(struct section *section, struct lane_census *ou
  * EBUSY, and a line says why: they can't.  Whatever fails after a lane was claimed has given it
  * back.  [keeper] */
 SOFTMAP_MUST_CHECK int life_join(struct section *section, bool *left);
+/* The first half of it, without a word: a lane of ours in it, not yet a member.  EINVAL, EPROTO:
+ * as control_check.  [keeper] */
+SOFTMAP_MUST_CHECK int life_arrive(struct section *section);
+/* What is it that no living member vouches for?  [keeper; arrived] */
+enum life_left { LIFE_LEFT_CLEAN, LIFE_LEFT_DIRTY, LIFE_LEFT_CHANGED, LIFE_LEFT_DAMAGED };
+enum life_left life_judge(struct section *section, bool dead_writing);
 /* With a lane of ours alive: see to it that the section stays.  EAGAIN: it was removed. [keeper] */
 SOFTMAP_MUST_CHECK int life_keep(struct section *section);
 /* Leave, and remove the section if we were the last.  EAGAIN: we are, and there is dirt in it; we
