@@ -50,21 +50,24 @@ is_zero(const unsigned char *bytes, size_t len) {
   return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
 }
 
-/* Put what was read into the data, but for pages of zeros: those are there already, and cost no
- * memory as long as they are holes. */
+/* Put what was read into the data, but for pages of zeros: those are there already (unless the
+ * data is stale), and cost no memory as long as they are holes. */
 static int
 put(struct section *section, const unsigned char *bytes, size_t len, uint64_t offset) {
   size_t page_size = host_config.page_size;
   size_t from = 0; /* of what is still to be written */
+  bool is_stale = atomic_load(&section->control->stale);
   int error = 0;
   for (size_t at = 0; at < len && !error; at += page_size) {
     size_t n = len - at < page_size ? len - at : page_size;
-    if (!is_zero(bytes + at, n))
+    if (is_stale || !is_zero(bytes + at, n))
       continue;
     error = data_write(section, bytes + from, at - from, offset + from);
     from = at + n;
   }
-  return error ? error : from < len ? data_write(section, bytes + from, len - from, offset + from) : 0;
+  return error        ? error
+         : from < len ? data_write(section, bytes + from, len - from, offset + from)
+                      : 0;
 }
 
 /* Copy the bytes of claimed pages. */
@@ -77,7 +80,13 @@ copy(struct section *section, uint64_t first, uint64_t n) {
     end = size;
   while (at < end) {
     uint64_t data, data_end;
-    int error = data_of_file(section, at, end, &data, &data_end);
+    int error = 0;
+    if (atomic_load(&section->control->stale)) { /* holes must be written, too */
+      data = at;
+      data_end = end;
+    } else {
+      error = data_of_file(section, at, end, &data, &data_end);
+    }
     if (error || data >= end)
       return error;
     data &= ~(uint64_t)(host_config.page_size - 1);
@@ -109,8 +118,10 @@ wait_for_filler(struct section *section, uint64_t page) {
     int error = lane_any_other(section, page, LANE_FILLING, &alive);
     if (error)
       return error;
-    if (!alive)
+    if (!alive) {
+      atomic_store(&section->control->stale, 1); /* it may have written a part */
       page_step(state, PAGE_FILLING, PAGE_UNFILLED);
+    }
     waited = 0;
   }
   return 0;

@@ -130,14 +130,17 @@ close_channel(void) {
 static int
 announce(struct section *section, void *arg) {
   (void)arg;
-  atomic_fetch_add(&section->control->arriving, 1);
+  if (atomic_load(&section->has_lane))
+    section->child = lane_announce_child(section);
   return 0;
 }
 
 static int
 arrived(struct section *section, void *arg) {
   (void)arg;
-  atomic_fetch_sub(&section->control->arriving, 1);
+  if (section->child.pid)
+    lane_child_arrived(section, &section->child);
+  section->child.pid = 0;
   return 0;
 }
 
@@ -167,10 +170,14 @@ prepare(void) {
   arena_fork_prepare();
   section_each(announce, NULL);
   section_each(close_pages, NULL);
+  errno = 0;
 }
 
+/* A fork that fails calls us like one that succeeds; only errno tells. */
 static void
 in_parent(void) {
+  if (errno)
+    section_each(arrived, NULL);
   arena_fork_done(false);
   readers_gate_open();
   section_unlock_all();

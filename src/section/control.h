@@ -45,8 +45,8 @@ struct lane_record {
   uint64_t pid, start_ticks, pid_namespace;
   _Atomic uint32_t
       writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
-  uint32_t reserved;
-  uint64_t reserved2[3];
+  _Atomic uint32_t arriving; /* children that it forked and that have no lane yet */
+  uint64_t reserved[3];
 };
 
 /* control->life.  Any other value is the token of a process that is about to remove the section:
@@ -60,7 +60,7 @@ struct control {
   uint64_t device, inode, birth_ns;
   uint64_t boot[2];
   uint64_t owner;
-  _Atomic uint32_t arriving; /* children forked that have no lane yet */
+  _Atomic uint32_t stale;    /* 1: the data may hold old bytes where a page isn't filled */
   _Atomic uint32_t lanes;    /* one more than the highest lane ever claimed */
   _Atomic uint64_t size;     /* bytes of the file, as last seen: what pages exist */
   _Atomic uint64_t mtime_ns; /* of the file after our last write or look; 0: unknown */

@@ -90,6 +90,7 @@ static int
 lane_take_over(struct section *section) {
   struct lane_record *record = lane_record(section, section->lane);
   atomic_store(&record->leaving, 0);
+  atomic_store(&record->arriving, 0);
   if (atomic_exchange(&record->writing, 0))
     atomic_store(&section->control->mtime_unsure, 1);
   uint32_t lanes = atomic_load(&section->control->lanes);
@@ -136,6 +137,23 @@ lane_leave(struct section *section) {
   atomic_store(&lane_record(section, section->lane)->leaving, 1);
   if (host_byte_unlock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane))
     host_yield(); /* only judged by who joins: it will believe that somebody is left */
+}
+
+struct lane_child
+lane_announce_child(struct section *section) {
+  struct lane_record *record = lane_record(section, section->lane);
+  atomic_fetch_add(&record->arriving, 1);
+  return (struct lane_child){ section->lane, record->pid, record->start_ticks };
+}
+
+/* Of a parent that is still who it was: its lane may have been taken over. */
+void
+lane_child_arrived(struct section *section, const struct lane_child *child) {
+  struct lane_record *record = lane_record(section, child->lane);
+  uint32_t count = atomic_load(&record->arriving);
+  while (count > 0 && record->pid == child->pid && record->start_ticks == child->start_ticks &&
+         !atomic_compare_exchange_weak(&record->arriving, &count, count - 1))
+    ;
 }
 
 void
@@ -251,8 +269,10 @@ lane_look(struct section *section, struct lane_census *out) {
   for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++) {
     const struct lane_record *record = lane_record(section, lane);
     bool is_alive, is_member = false;
-    if (lane == section->lane)
+    if (lane == section->lane) {
+      out->staying += atomic_load(&record->arriving);
       continue;
+    }
     int error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive);
     if (!error && is_alive)
       error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_MEMBER + lane, &is_member);
@@ -260,6 +280,7 @@ lane_look(struct section *section, struct lane_census *out) {
       return error;
     out->members += is_member;
     out->staying += is_alive && !atomic_load(&record->leaving);
+    out->staying += is_alive ? atomic_load(&record->arriving) : 0;
     out->dead += !is_alive && atomic_load(&record->used);
     out->dead_writing |= !is_alive && atomic_load(&record->writing);
   }

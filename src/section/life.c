@@ -35,7 +35,7 @@ remove_if_last(struct section *section) {
   } while (!atomic_compare_exchange_weak(life, &now, token));
   struct lane_census others;
   int error = lane_look(section, &others);
-  if (!error && (others.staying || atomic_load(&section->control->arriving)))
+  if (!error && others.staying)
     error = EBUSY;
   if (!error && section_has_dirt(section))
     error = EAGAIN;
@@ -109,12 +109,28 @@ life_judge(struct section *section, bool dead_writing) {
   return is_unchanged(section, dead_writing) ? LIFE_LEFT_DIRTY : LIFE_LEFT_CHANGED;
 }
 
+/* A clean rest of a file that has changed: its pages are to be filled again.  Who joins with us may
+ * do the same, or be at work already; a page that is as in the file may always be filled again. */
+static void
+unfill(struct section *section) {
+  uint64_t npages = section_npages(section);
+  atomic_store(&section->control->stale, 1);
+  for (uint64_t page = 0; page < npages; page++) {
+    page_byte *state = section_state(section, page);
+    uint8_t now = atomic_load(state);
+    if (page_is_filled(now) && !page_is_dirty(now))
+      page_step(state, now, PAGE_UNFILLED);
+  }
+}
+
 /* Nobody is in it but who is joining, too, and judges as we do. */
 static int
 judge(struct section *section, bool dead_writing, bool *left) {
   switch (life_judge(section, dead_writing)) {
   case LIFE_LEFT_CLEAN:
-    return EAGAIN; /* made anew: the file may have changed */
+    if (!is_unchanged(section, false))
+      unfill(section);
+    return 0;
   case LIFE_LEFT_DIRTY:
     *left = true;
     return 0;

@@ -18,29 +18,35 @@
 struct extent {
   page_byte *states;
   page_byte *summary;
-  page_byte *lane;          /* ours */
-  _Atomic uint16_t *pins;   /* NULL: nothing was ever pinned here; process-private counts */
+  page_byte *lane;        /* ours */
+  _Atomic uint16_t *pins; /* NULL: nothing was ever pinned here; process-private counts */
 };
 
 struct section_key {
   uint64_t device, inode;
 };
 
+/* A child between fork and its own lane. */
+struct lane_child {
+  uint32_t lane; /* its parent's */
+  uint64_t pid, start_ticks;
+};
+
 struct section {
   UT_hash_handle hh; /* in the registry, by key */
   struct section_key key;
-  char name[56]; /* of its files in the section directory, without ending */
+  char name[56];          /* of its files in the section directory, without ending */
   _Atomic uint32_t users; /* mappings, and calls at work */
   struct control *control;
   struct extent extent[EXTENT_MAX];
   _Atomic unsigned nextents;
   uint32_t lane;
-  _Atomic bool has_lane; /* false: a forked child that could not get one */
+  _Atomic bool has_lane;           /* false: a forked child that could not get one */
   int dir_fd, data_fd, control_fd; /* numbers in the keepers' table */
   _Atomic int file_fd;
   _Atomic int own_fd; /* the file opened once more for reading: a position of its own, no O_DIRECT;
                          -1: not needed yet */
-  int old_fd[2]; /* descriptors that file_fd was before: another keeper may just use them */
+  int old_fd[2];      /* descriptors that file_fd was before: another keeper may just use them */
   bool file_is_writable;
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
@@ -54,10 +60,11 @@ struct section {
     uint32_t count;
   } peers[EXTENT_MAX];
   struct mapping *_Atomic mappings;
+  struct lane_child child;      /* of the last fork */
   uint64_t left_low, left_high; /* pages that the last fork may have left open: [low, high) */
-  _Atomic int pending_error; /* of a write-back that could not be reported */
-  _Atomic uint64_t fill_next; /* page behind the last fill on touch */
-  _Atomic uint32_t fill_run;  /* pages that it filled */
+  _Atomic int pending_error;    /* of a write-back that could not be reported */
+  _Atomic uint64_t fill_next;   /* page behind the last fill on touch */
+  _Atomic uint32_t fill_run;    /* pages that it filled */
 };
 
 /* ---- Where things are ---------------------------------------------------------------------- */
@@ -100,8 +107,7 @@ summary_set(struct section *section, uint64_t page, uint8_t bits) {
   page_byte *summary = section_summary(section, page);
   uint8_t now = atomic_load(summary);
   while ((now & (bits | SUMMARY_CHECKING)) != bits &&
-         !atomic_compare_exchange_weak(summary, &now,
-                                       (uint8_t)((now | bits) & ~SUMMARY_CHECKING)))
+         !atomic_compare_exchange_weak(summary, &now, (uint8_t)((now | bits) & ~SUMMARY_CHECKING)))
     ;
 }
 
@@ -204,6 +210,9 @@ SOFTMAP_MUST_CHECK int lane_holder(struct section *section, uint64_t page, uint8
 /* Count as a member, having made the section or found it good; and no more.  [keeper] */
 SOFTMAP_MUST_CHECK int lane_enter(struct section *section);
 void lane_leave(struct section *section);
+/* A forked child on its way counts as staying, as long as its parent lives, until it has a lane. */
+struct lane_child lane_announce_child(struct section *section);
+void lane_child_arrived(struct section *section, const struct lane_child *child);
 /* Between the first write of a sync and control->mtime_ns: a recovery then doesn't take our own
  * change of the file's mtime for somebody else's.  [keeper] */
 void lane_note_writing(struct section *section, bool is_writing);
