@@ -11,6 +11,7 @@
 #include "core/rules.h"
 #include "host/arena.h"
 #include "signal/install.h"
+#include "track/track.h"
 
 /* One part of the range. */
 struct part {
@@ -80,7 +81,14 @@ sync_part(const struct part *part, int flags) {
   if (part->npages == 0)
     return 0; /* private */
   struct sync_request request = { part, flags };
-  return keeper_run(sync_job, &request);
+  uint32_t closings = atomic_load(&part->section->closings);
+  int error = keeper_run(sync_job, &request);
+  if (atomic_load(&part->section->closings) != closings) {
+    struct track_locked locked; /* taken while pages were being closed */
+    track_find_locked(&locked);
+    track_open_locked(part->section, &locked);
+  }
+  return error;
 }
 
 /* All parts are synced; a failed write counts more than a hole. */

@@ -27,6 +27,7 @@ struct progress {
   bool wrote;
   uint64_t unowned_since; /* when a page was first seen being written by nobody; 0: not */
   uint64_t unowned_page;
+  struct track_locked locked; /* stays open */
 };
 
 /* How long to wait for a writer that can't be found. */
@@ -104,7 +105,8 @@ claim_span(struct section *section, struct span *span, struct progress *progress
     }
     track_set_add(&span->claimed, i);
     if ((atomic_load(section_lane(section, first + i)) & LANE_OPEN) &&
-        !section_is_pinned(section, first + i)) {
+        !section_is_pinned(section, first + i) &&
+        !track_is_locked(&progress->locked, section, first + i)) {
       track_set_add(&to_close, i);
       any = true;
     }
@@ -279,6 +281,7 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
     if (progress.met_another)
       host_nap(nap);
     progress.met_another = false;
+    track_find_locked(&progress.locked);
     lane_note_writing(section, true);
     write_range(section, first, end, &progress);
   } while (progress.met_another && !progress.error);

@@ -152,6 +152,9 @@ uint64_t host_now_ns(void) SOFTMAP_SIGSAFE; /* monotonic */
 /* Threads of this process that haven't ended (a first thread that has is still listed by Linux,
  * as a zombie, and not counted here). */
 SOFTMAP_MUST_CHECK int host_thread_count(unsigned *out);
+/* Addresses of the robust mutexes that threads of this process hold or are about to take: the words
+ * that the kernel writes when such a thread dies.  At most max of them; *n may be short of all. */
+SOFTMAP_MUST_CHECK int host_robust_locks(uintptr_t *out, size_t max, size_t *n) SOFTMAP_SIGSAFE;
 /* A detached thread with all signals blocked. */
 SOFTMAP_MUST_CHECK int host_thread_start(void *(*fn)(void *), void *arg, const char *name);
 

@@ -345,6 +345,14 @@ host_thread_count(unsigned *out) {
 }
 
 int
+host_robust_locks(uintptr_t *out, size_t max, size_t *n) {
+  (void)out;
+  (void)max;
+  (void)n;
+  return ENOSYS;
+}
+
+int
 host_thread_start(void *(*fn)(void *), void *arg, const char *name) {
   (void)fn;
   (void)arg;

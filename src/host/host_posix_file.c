@@ -245,6 +245,17 @@ list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
 }
 
 int
+host_each_thread(int (*fn)(const char *name, void *arg), void *arg) {
+  long fd = raw4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  int error = raw_error(fd);
+  if (error != 0)
+    return error;
+  error = list((int)fd, fn, arg);
+  raw1(SYS_close, fd);
+  return error;
+}
+
+int
 host_list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
   int error = inject_before(HOST_CALL_list);
   if (error != 0)

@@ -17,7 +17,7 @@
           X(write) X(resize) X(flush) X(punch) X(next_data) X(make_dir) X(remove_dir) X(list)      \
               X(rename) X(unlink) X(path_of) X(byte_lock) X(byte_unlock) X(byte_is_locked)         \
                   X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
-                      X(inbox_take) X(thread_start) X(thread_count) X(identity) X(watch_fork)      \
+                      X(inbox_take) X(thread_start) X(thread_count) X(robust_locks) X(identity) X(watch_fork)      \
                           X(signal_action)
 
 enum host_call {

@@ -173,6 +173,12 @@ prepare(void) {
   errno = 0;
 }
 
+static int
+open_locked(struct section *section, void *arg) {
+  track_open_locked(section, arg);
+  return 0;
+}
+
 /* A fork that fails calls us like one that succeeds; only errno tells. */
 static void
 in_parent(void) {
@@ -180,6 +186,9 @@ in_parent(void) {
     section_each(arrived, NULL);
   arena_fork_done(false);
   readers_gate_open();
+  struct track_locked locked;
+  track_find_locked(&locked);
+  section_each(open_locked, &locked);
   section_unlock_all();
   close_channel();
   sigset_t back = mask;

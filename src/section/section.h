@@ -60,6 +60,7 @@ struct section {
     uint32_t count;
   } peers[EXTENT_MAX];
   struct mapping *_Atomic mappings;
+  _Atomic uint32_t closings;    /* how often pages of it were closed */
   struct lane_child child;      /* of the last fork */
   uint64_t left_low, left_high; /* pages that the last fork may have left open: [low, high) */
   _Atomic int pending_error;    /* of a write-back that could not be reported */

@@ -109,6 +109,7 @@ is_open_in_some(struct section *section, uint64_t page) {
 
 void
 track_close(struct section *section, uint64_t first, uint64_t n, const struct track_set *set) {
+  atomic_fetch_add(&section->closings, 1);
   bool all = close_in_mappings(section, first, n, set);
   for (uint64_t i = 0; i < n; i++)
     if (track_set_has(set, i) && (all || !is_open_in_some(section, first + i)))

@@ -57,6 +57,20 @@ uint64_t track_close_all(struct section *section, uint64_t first, uint64_t n,
 void track_close_for_fork(struct section *section);
 void track_close_inherited(struct section *section);
 
+/* ---- Robust mutexes (locked.c) -------------------------------------------------------------- */
+
+#define TRACK_LOCKED_MAX 128
+struct track_locked {
+  size_t n;
+  uintptr_t at[TRACK_LOCKED_MAX];
+};
+/* Those that threads of this process hold or are about to take now. */
+void track_find_locked(struct track_locked *locked);
+/* Is one of them in this page?  [inside readers_enter..., or under the space lock] */
+bool track_is_locked(const struct track_locked *locked, struct section *section, uint64_t page);
+/* Open their pages again.  [not on a keeper: waits for a fork] */
+void track_open_locked(struct section *section, const struct track_locked *locked);
+
 /* ---- Memory areas (areas.c) ---------------------------------------------------------------- */
 
 /* Neighbouring pages with different protections are different areas of the host, whose number it

@@ -297,6 +297,12 @@ call_identity(void) {
   return host_identity(&identity);
 }
 static int
+call_robust_locks(void) {
+  uintptr_t locks[4];
+  size_t n;
+  return host_robust_locks(locks, 4, &n);
+}
+static int
 call_watch_fork(void) {
   return host_watch_fork(NULL, NULL, NULL);
 }
