@@ -43,7 +43,7 @@ call_fill(const struct piece *piece) {
 
 uint8_t
 call_public_state(uint8_t state) {
-  switch ((enum page_state)state) {
+  switch (page_kind(state)) {
   case PAGE_UNFILLED:
     return SOFTMAP_PAGE_UNFILLED;
   case PAGE_FILLING:

@@ -2,7 +2,7 @@
  *
  * unfilled -> filling (our lane says who) -> read aside -> one write into the data -> clean.
  * Nobody can store to the page before it is clean: it is inaccessible in every mapping.  A filler
- * that died is found by its lane, and its pages are filled again.
+ * that died or is stopped is found by its lane, and its pages are filled again (patience.c).
  */
 #include "backing/fill.h"
 
@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "backing/keeper.h"
+#include "backing/patience.h"
 #include "trace/counters.h"
-
-/* How long to wait for another filler before asking whether it is alive. */
-#define PATIENCE_NS 5000000
 
 /* Claim unfilled pages from `first` on, at most n; how many. */
 static uint64_t
@@ -25,7 +23,7 @@ claim(struct section *section, uint64_t first, uint64_t n) {
     if (atomic_load(state) != PAGE_UNFILLED)
       break;
     atomic_fetch_or(lane, LANE_FILLING);
-    if (!page_step(state, PAGE_UNFILLED, PAGE_FILLING)) {
+    if (!page_step(state, PAGE_UNFILLED, page_in_hand(PAGE_FILLING, section->lane))) {
       atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
       break;
     }
@@ -33,14 +31,17 @@ claim(struct section *section, uint64_t first, uint64_t n) {
   return count;
 }
 
+/* Filled, or not; but for pages that others have taken over. */
 static void
 settle(struct section *section, uint64_t first, uint64_t n, enum page_state state) {
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
   for (uint64_t page = first; page < first + n; page++) {
-    if (!page_step(section_state(section, page), PAGE_FILLING, (uint8_t)state))
-      continue; /* cut off meanwhile */
-    atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING);
+    page_byte *lane = section_lane(section, page);
+    if (!(atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) ||
+        !page_step(section_state(section, page), filling, (uint8_t)state))
+      continue;
     /* Opened while it lay past the end (I3)? */
-    if (state == PAGE_CLEAN && (atomic_load(section_lane(section, page)) & LANE_OPEN))
+    if (state == PAGE_CLEAN && (atomic_load(lane) & LANE_OPEN))
       section_mark(section, page);
   }
 }
@@ -102,36 +103,28 @@ copy(struct section *section, uint64_t first, uint64_t n) {
   return 0;
 }
 
-/* A page that somebody else fills: wait, or take over from a dead one. */
+/* A page that somebody else fills: wait, or take over. */
 static int
 wait_for_filler(struct section *section, uint64_t page) {
-  page_byte *state = section_state(section, page);
-  uint64_t nap = 20000, waited = 0;
-  while (atomic_load(state) == PAGE_FILLING) {
+  struct patience patience = { 0 };
+  uint64_t nap = 20000;
+  int error = 0;
+  while (!error && page_kind(atomic_load(section_state(section, page))) == PAGE_FILLING) {
+    bool taken = false;
     host_nap(nap);
-    waited += nap;
     if (nap < 1000000)
       nap *= 2;
-    if (waited < PATIENCE_NS || (atomic_load(section_lane(section, page)) & LANE_FILLING))
-      continue;
-    bool alive;
-    int error = lane_any_other(section, page, LANE_FILLING, &alive);
-    if (error)
-      return error;
-    if (!alive) {
-      atomic_store(&section->control->stale, 1); /* it may have written a part */
-      page_step(state, PAGE_FILLING, PAGE_UNFILLED);
-    }
-    waited = 0;
+    else if (!(atomic_load(section_lane(section, page)) & LANE_FILLING))
+      error = take_over(section, page, LANE_FILLING, &patience, &taken);
   }
-  return 0;
+  return error;
 }
 
 int
 fill(struct section *section, uint64_t first, uint64_t npages) {
   uint64_t exist = section_npages(section);
   uint64_t end = first + npages < exist ? first + npages : exist;
-  int error = 0;
+  int error = fence_ready(section);
   for (uint64_t page = first; page < end && !error;) {
     uint64_t n = claim(section, page, end - page);
     if (n > 0) {
@@ -139,6 +132,10 @@ fill(struct section *section, uint64_t first, uint64_t npages) {
       settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
       if (!error)
         counter_add(COUNT_PAGES_FILLED, n);
+      if (error == ECANCELED) { /* others took over while we were stopped */
+        error = fence_ready(section);
+        n = 0;
+      }
     } else if (page_is_filled(atomic_load(section_state(section, page)))) {
       n = 1;
     } else {

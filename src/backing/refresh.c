@@ -44,19 +44,21 @@ refresh_page(struct section *section, uint64_t page) {
   if (was != PAGE_CLEAN && was != PAGE_WRITTEN)
     return 0;
   atomic_fetch_or(lane, LANE_FILLING);
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
   int error = 0;
-  if (page_step(state, was, PAGE_FILLING)) {
+  if (page_step(state, was, filling))
     error = reread(section, page);
-    page_step(state, PAGE_FILLING, was);
-  }
-  atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
-  return error;
+  if (atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING)
+    page_step(state, filling, was);
+  return error == ECANCELED ? 0 : error; /* taken over while we were stopped, and read anew */
 }
 
 int
 refresh(struct section *section, uint64_t first, uint64_t npages) {
   lock_take(&section->sync_lock);
   int error = file_look(section);
+  if (!error)
+    error = fence_ready(section);
   uint64_t exist = section_npages(section);
   uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
   for (uint64_t page = first; page < end && !error; page++)

@@ -12,6 +12,7 @@
 #include "backing/file.h"
 #include "backing/flush.h"
 #include "backing/keeper.h"
+#include "backing/patience.h"
 #include "trace/counters.h"
 #include "track/readers.h"
 #include "track/track.h"
@@ -22,16 +23,12 @@
 
 /* What a write-back found on its way. */
 struct progress {
-  int error;           /* the first one */
-  bool met_another;    /* a page is being written by another process */
+  int error;        /* the first one */
+  bool met_another; /* a page is being written by another process */
   bool wrote;
-  uint64_t unowned_since; /* when a page was first seen being written by nobody; 0: not */
-  uint64_t unowned_page;
+  struct patience patience;
   struct track_locked locked; /* stays open */
 };
-
-/* How long to wait for a writer that can't be found. */
-#define PATIENCE_NS 3000000000
 
 static void
 note(struct progress *progress, int error) {
@@ -43,30 +40,15 @@ note(struct progress *progress, int error) {
 
 /* ---- One span ------------------------------------------------------------------------------ */
 
-/* A page in the middle of being written, not by us: by a living process, or by one that died?
- * Only the mark of a dead one lets us take over: a state without any mark may belong to a writer
- * that comes or goes while we look.  (The taker's own death in between is found by patience.) */
+/* A page in the middle of being written, not by us: wait, or take it over. */
 static void
 meet_writer(struct section *section, uint64_t page, struct progress *progress) {
-  enum lane_holder holder;
-  int error = lane_holder(section, page, LANE_WRITING, &holder);
+  bool taken;
+  int error = take_over(section, page, LANE_WRITING, &progress->patience, &taken);
   progress->met_another = true;
   note(progress, error);
-  if (error || holder == LANE_HOLDER_ALIVE) {
-    progress->unowned_since = 0;
-    return;
-  }
-  uint64_t now = host_now_ns();
-  if (holder == LANE_HOLDER_NONE && !progress->unowned_since) {
-    progress->unowned_since = now;
-    progress->unowned_page = page;
-  }
-  if (holder == LANE_HOLDER_DEAD ||
-      (page == progress->unowned_page && now - progress->unowned_since > PATIENCE_NS)) {
-    page_end_write(section_state(section, page), false, false);
+  if (taken)
     summary_set(section, page, SUMMARY_DIRTY);
-    progress->unowned_since = 0;
-  }
 }
 
 /* Dirty -> writing, under the bits.  The mark in the lane comes first: a state "writing" without
@@ -75,7 +57,8 @@ static bool
 claim(struct section *section, uint64_t page) {
   page_byte *lane = section_lane(section, page);
   atomic_fetch_or(lane, LANE_WRITING);
-  if (page_step(section_state(section, page), PAGE_DIRTY, PAGE_WRITING))
+  if (page_step(section_state(section, page), PAGE_DIRTY,
+                page_in_hand(PAGE_WRITING, section->lane)))
     return true;
   atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
   return false;
@@ -178,15 +161,16 @@ look_at_lanes(struct section *section, struct span *span, struct progress *progr
   }
 }
 
-/* The write of a claimed page is over. */
+/* The write of a claimed page is over, if it is still ours: others take over what a stopped process
+ * had in hand. */
 static void
 judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
-  page_byte *lane = section_lane(section, page);
   uint8_t bits = SUMMARY_UNFLUSHED;
-  if (!page_end_write(section_state(section, page), is_written, is_open))
+  if (!(atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_WRITING) & LANE_WRITING))
+    return;
+  if (!page_end_write(section_state(section, page), section->lane, is_written, is_open))
     bits = is_written ? SUMMARY_UNFLUSHED | SUMMARY_DIRTY : SUMMARY_DIRTY;
   summary_set(section, page, bits);
-  atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
 }
 
 static void
@@ -221,7 +205,7 @@ next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_en
     uint8_t state = atomic_load(section_state(section, page));
     if (first != end && (page - last > SPAN_GAP || page - first >= TRACK_GROUP))
       break;
-    if (state == PAGE_WRITING || state == PAGE_WRITING_AGAIN)
+    if (page_is_writing(state))
       meet_writer(section, page, progress);
     if (state != PAGE_DIRTY)
       continue;

@@ -31,12 +31,15 @@
 
 typedef _Atomic uint8_t page_byte;
 
+/* The lower bits of a state byte.  Pages that somebody fills or writes are in a hand, which stands
+ * in the upper bits: a process that was stopped in the middle, and whose work others took over,
+ * can't end what is in another hand by now. */
 enum page_state {
   PAGE_UNFILLED = 0, /* also: past the end, or never looked at */
   PAGE_FILLING,
   PAGE_CLEAN,
-  PAGE_WRITTEN,       /* as in the file, but the file wasn't flushed since */
-  PAGE_FLUSHING,      /* the same, and a flush is under way */
+  PAGE_WRITTEN,  /* as in the file, but the file wasn't flushed since */
+  PAGE_FLUSHING, /* the same, and a flush is under way */
   PAGE_DIRTY,
   PAGE_WRITING,       /* dirt to whoever adopts */
   PAGE_WRITING_AGAIN, /* stored to since the write began */
@@ -73,20 +76,45 @@ page_bit_drop(page_byte *lane) {
 
 /* ---- States -------------------------------------------------------------------------------- */
 
-static inline bool
-page_is_filled(uint8_t state) {
-  return state >= PAGE_CLEAN;
+#define PAGE_KIND_BITS 3
+#define PAGE_HANDS 32 /* lanes that are a multiple of that apart have the same hand */
+
+static inline enum page_state
+page_kind(uint8_t state) {
+  return (enum page_state)(state & ((1u << PAGE_KIND_BITS) - 1));
+}
+
+static inline uint8_t
+page_in_hand(enum page_state kind, uint32_t lane) {
+  return (uint8_t)(kind | (lane % PAGE_HANDS) << PAGE_KIND_BITS);
 }
 
 static inline bool
+page_is_in_hand(uint8_t state) {
+  enum page_state kind = page_kind(state);
+  return kind == PAGE_FILLING || kind == PAGE_WRITING || kind == PAGE_WRITING_AGAIN;
+}
+
+static inline bool
+page_is_filled(uint8_t state) {
+  return page_kind(state) >= PAGE_CLEAN;
+}
+
+/* One that this version writes? */
+static inline bool
 page_is_state(uint8_t state) {
-  return state < PAGE_STATE_COUNT;
+  return state < PAGE_STATE_COUNT || page_is_in_hand(state);
 }
 
 /* Would a sync write it? */
 static inline bool
 page_is_dirty(uint8_t state) {
-  return state >= PAGE_DIRTY;
+  return page_kind(state) >= PAGE_DIRTY;
+}
+
+static inline bool
+page_is_writing(uint8_t state) {
+  return page_kind(state) >= PAGE_WRITING;
 }
 
 /* One step of a state; false if it was another one. */
@@ -102,14 +130,14 @@ page_mark(page_byte *state) {
   uint8_t now = atomic_load(state);
   for (;;) {
     uint8_t to;
-    switch ((enum page_state)now) {
+    switch (page_kind(now)) {
     case PAGE_CLEAN:
     case PAGE_WRITTEN:
     case PAGE_FLUSHING:
       to = PAGE_DIRTY;
       break;
     case PAGE_WRITING:
-      to = PAGE_WRITING_AGAIN;
+      to = (uint8_t)(now - PAGE_WRITING + PAGE_WRITING_AGAIN); /* in the same hand */
       break;
     case PAGE_DIRTY:
     case PAGE_WRITING_AGAIN:
@@ -125,15 +153,28 @@ page_mark(page_byte *state) {
   }
 }
 
-/* The writer is done.  open_somewhere: as the lanes were when it looked (I2).  Returns whether the
- * page is as in the file now. */
+/* The writer of this lane is done.  open_somewhere: as the lanes were when it looked (I2).  Returns
+ * whether the page is as in the file now. */
 static inline bool
-page_end_write(page_byte *state, bool written, bool open_somewhere) {
-  if (written && !open_somewhere && page_step(state, PAGE_WRITING, PAGE_WRITTEN))
+page_end_write(page_byte *state, uint32_t lane, bool written, bool open_somewhere) {
+  uint8_t writing = page_in_hand(PAGE_WRITING, lane);
+  if (written && !open_somewhere && page_step(state, writing, PAGE_WRITTEN))
     return true;
-  if (!page_step(state, PAGE_WRITING, PAGE_DIRTY))
-    page_step(state, PAGE_WRITING_AGAIN, PAGE_DIRTY); /* else: cut off by a shrinking file */
+  if (!page_step(state, writing, PAGE_DIRTY)) /* else: cut off by a shrinking file, or taken over */
+    page_step(state, page_in_hand(PAGE_WRITING_AGAIN, lane), PAGE_DIRTY);
   return false;
+}
+
+/* Take a page out of the hand that it was seen in: dirty, or to be filled, again. */
+static inline void
+page_take_over(page_byte *state, uint8_t seen) {
+  if (page_kind(seen) == PAGE_FILLING) {
+    page_step(state, seen, PAGE_UNFILLED);
+  } else if (page_is_writing(seen)) {
+    uint8_t hand = (uint8_t)(seen & ~((1u << PAGE_KIND_BITS) - 1));
+    if (!page_step(state, hand | PAGE_WRITING, PAGE_DIRTY))
+      page_step(state, hand | PAGE_WRITING_AGAIN, PAGE_DIRTY);
+  }
 }
 
 #endif

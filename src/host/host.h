@@ -30,7 +30,7 @@
 /* ---- What the host is ---------------------------------------------------------------------- */
 
 struct host_config {
-  size_t page_size;  /* bytes; power of two; unit of protection and tracking */
+  size_t page_size; /* bytes; power of two; unit of protection and tracking */
   unsigned page_shift;
   size_t area_limit; /* memory areas a process may have (vm.max_map_count) */
   unsigned ncpus;
@@ -67,9 +67,9 @@ struct host_stat {
   uint64_t device, inode;
   uint64_t birth_ns; /* 0 where the file system has none */
   uint64_t mtime_ns;
-  uint64_t size;     /* bytes */
+  uint64_t size; /* bytes */
   uint64_t links;
-  mode_t mode;       /* type and permissions */
+  mode_t mode; /* type and permissions */
   uid_t owner;
 };
 
@@ -169,6 +169,9 @@ struct host_identity {
   uint64_t pid, start_ticks, boot[2], pid_namespace;
 };
 SOFTMAP_MUST_CHECK int host_identity(struct host_identity *out);
+/* Are all threads of that process of this pid namespace stopped (SIGSTOP, a debugger)?  False also
+ * for one that ended, is another one by now, or can't be looked at. */
+bool host_is_stopped(const struct host_identity *process);
 uid_t host_user(void); /* effective */
 /* pthread_atfork whose functions stay registered to the very end: libc forgets those of a library
  * when exit has run its handlers, and a thread that was forking just then would never get back
@@ -181,7 +184,7 @@ SOFTMAP_MUST_CHECK int host_watch_fork(void (*prepare)(void), void (*parent)(voi
 /* sigaction(2) with the libc's structure. */
 SOFTMAP_MUST_CHECK int host_signal_action(int sig, const struct sigaction *new_action,
                                           struct sigaction *old_action) SOFTMAP_SIGSAFE;
-void host_signals_block(sigset_t *old) SOFTMAP_SIGSAFE;          /* all that can be */
+void host_signals_block(sigset_t *old) SOFTMAP_SIGSAFE; /* all that can be */
 void host_signals_set(const sigset_t *mask) SOFTMAP_SIGSAFE;
 void host_signal_raise(int sig) SOFTMAP_SIGSAFE; /* to the calling thread */
 

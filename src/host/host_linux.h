@@ -250,8 +250,8 @@ extern size_t host_kernel_page; /* bytes; host_config.page_size unless a test ra
 #define PROC_FD_SIZE 40
 void host_proc_fd(char path[PROC_FD_SIZE], int fd);
 
-/* fn for every thread of the process, by its number, until it returns non-zero. */
-int host_each_thread(int (*fn)(const char *name, void *arg), void *arg);
+/* host_list by path, in the calling thread's table. */
+int host_each_name(const char *path, int (*fn)(const char *name, void *arg), void *arg);
 
 /* Reads a small file whole; NUL-terminated; cut off at size - 1. */
 int host_read_small(const char *path, char *out, size_t size);

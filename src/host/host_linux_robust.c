@@ -74,7 +74,7 @@ host_robust_locks(uintptr_t *out, size_t max, size_t *n) {
   int error = inject_before(HOST_CALL_robust_locks);
   if (error != 0)
     return error;
-  error = host_each_thread(search_thread, &search);
+  error = host_each_name("/proc/self/task", search_thread, &search);
   if (error == 0)
     *n = search.count;
   inject_after(HOST_CALL_robust_locks);

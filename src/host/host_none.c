@@ -360,6 +360,12 @@ host_thread_start(void *(*fn)(void *), void *arg, const char *name) {
   return ENOSYS;
 }
 
+bool
+host_is_stopped(const struct host_identity *process) {
+  (void)process;
+  return false;
+}
+
 int
 host_watch_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
   (void)prepare;

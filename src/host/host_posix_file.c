@@ -245,8 +245,8 @@ list(int fd, int (*fn)(const char *name, void *arg), void *arg) {
 }
 
 int
-host_each_thread(int (*fn)(const char *name, void *arg), void *arg) {
-  long fd = raw4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+host_each_name(const char *path, int (*fn)(const char *name, void *arg), void *arg) {
+  long fd = raw4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   int error = raw_error(fd);
   if (error != 0)
     return error;

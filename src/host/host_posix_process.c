@@ -164,10 +164,10 @@ host_lineage_renew(void) {
 
 #define STAT_SIZE 1024
 
-/* A field of /proc/self/stat, from the third on; the second, in parentheses, may hold anything. */
+/* A field of a stat file, from the third on; the second, in parentheses, may hold anything. */
 static int
-stat_field(char text[STAT_SIZE], int wanted, const char **out) {
-  int error = host_read_small("/proc/self/stat", text, STAT_SIZE);
+stat_field_of(const char *path, char text[STAT_SIZE], int wanted, const char **out) {
+  int error = host_read_small(path, text, STAT_SIZE);
   if (error != 0)
     return error;
   const char *at = strrchr(text, ')');
@@ -177,6 +177,11 @@ stat_field(char text[STAT_SIZE], int wanted, const char **out) {
     return EPROTO;
   *out = at + 1;
   return 0;
+}
+
+static int
+stat_field(char text[STAT_SIZE], int wanted, const char **out) {
+  return stat_field_of("/proc/self/stat", text, wanted, out);
 }
 
 static int
@@ -275,8 +280,9 @@ host_user(void) {
 /* glibc's own way in: the last argument says on whose behalf, and so when to forget.  Other libcs
  * don't have it, and never forget. */
 #pragma weak __register_atfork
-int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
-                      void *library); // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+int __register_atfork(
+    void (*prepare)(void), void (*parent)(void), void (*child)(void),
+    void *library); // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
 int
 host_watch_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {

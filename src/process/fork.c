@@ -60,6 +60,7 @@ receive_section(struct section *section, void *arg) {
   section_forget_fds(section);
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
+  atomic_store(&section->fence, NULL);
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
     section->peers[k].lanes = NULL;
     section->peers[k].count = 0;

@@ -8,10 +8,16 @@
 
 int
 data_write(struct section *section, const unsigned char *from, size_t len, uint64_t offset) {
+  const unsigned char *fence = atomic_load(&section->fence);
   while (len > 0) {
-    struct iovec vec = { .iov_base = (void *)(uintptr_t)from, .iov_len = len };
+    struct iovec vec[2] = {
+      { .iov_base = (void *)(uintptr_t)(fence + *from), .iov_len = 1 },
+      { .iov_base = (void *)(uintptr_t)(from + 1), .iov_len = len - 1 },
+    };
     size_t put;
-    int error = host_write(section->data_fd, &vec, 1, offset, &put);
+    int error = host_write(section->data_fd, vec, 2, offset, &put);
+    if (error == EFAULT)
+      return fence_was_revoked(section, fence);
     if (error)
       return error;
     if (put == 0)

@@ -68,7 +68,7 @@ take_over_writes(struct section *section) {
     page_byte *lane = section_lane(section, page);
     if ((atomic_load(lane) & LANE_WRITING) &&
         (atomic_fetch_and(lane, (uint8_t)~LANE_WRITING) & LANE_WRITING))
-      page_end_write(section_state(section, page), false, false);
+      page_end_write(section_state(section, page), section->lane, false, false);
   }
 }
 
@@ -227,7 +227,7 @@ lane_any_other(struct section *section, uint64_t page, uint8_t bits, bool *out) 
 
 static int
 find_holder(struct section *section, uint64_t page, uint8_t bit, uint32_t lanes,
-            enum lane_holder *out) {
+            struct lane_holder *out) {
   unsigned k = extent_of(page);
   int error = peers_cover(section, k, lanes);
   if (error)
@@ -240,26 +240,49 @@ find_holder(struct section *section, uint64_t page, uint8_t bit, uint32_t lanes,
     error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive);
     if (error)
       return error;
+    out->lane = lane;
     if (is_alive)
-      *out = LANE_HOLDER_ALIVE;
+      out->is = LANE_HOLDER_ALIVE;
     else if (atomic_fetch_and(byte, (uint8_t)~bit) & bit)
-      *out = LANE_HOLDER_DEAD;
-    if (*out != LANE_HOLDER_NONE)
+      out->is = LANE_HOLDER_DEAD;
+    if (out->is != LANE_HOLDER_NONE)
       return 0;
   }
   return 0;
 }
 
 int
-lane_holder(struct section *section, uint64_t page, uint8_t bit, enum lane_holder *out) {
+lane_holder(struct section *section, uint64_t page, uint8_t bit, struct lane_holder *out) {
   uint32_t lanes = atomic_load(&section->control->lanes);
-  *out = LANE_HOLDER_NONE;
+  *out = (struct lane_holder){ .is = LANE_HOLDER_NONE };
   if (lanes > LANE_MAX)
     return EIO;
   lock_take(&section->peers_lock);
   int error = find_holder(section, page, bit, lanes, out);
   lock_drop(&section->peers_lock);
   return error;
+}
+
+bool
+lane_is_stopped(struct section *section, uint32_t lane) {
+  const struct lane_record *record = lane_record(section, lane);
+  struct host_identity identity = { .pid = record->pid,
+                                    .start_ticks = record->start_ticks,
+                                    .pid_namespace = record->pid_namespace };
+  return host_is_stopped(&identity);
+}
+
+bool
+lane_take_mark(struct section *section, uint64_t page, uint8_t bit, uint32_t lane) {
+  unsigned k = extent_of(page);
+  bool taken = false;
+  lock_take(&section->peers_lock);
+  if (!peers_cover(section, k, lane + 1)) {
+    page_byte *lanes = section->peers[k].lanes + (uint64_t)lane * extent_pages(k);
+    taken = atomic_fetch_and(&lanes[page - extent_first(k)], (uint8_t)~bit) & bit;
+  }
+  lock_drop(&section->peers_lock);
+  return taken;
 }
 
 int

@@ -32,6 +32,7 @@ close_file_fd(_Atomic int *fd) {
 void
 section_drop(struct section *section) {
   window_close(section);
+  fence_drop(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
   close_file_fd(&section->own_fd);

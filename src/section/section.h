@@ -59,6 +59,7 @@ struct section {
     page_byte *lanes; /* all lanes of an extent, side by side */
     uint32_t count;
   } peers[EXTENT_MAX];
+  const unsigned char *_Atomic fence; /* every byte value; NULL: not needed yet */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */
   struct lane_child child;      /* of the last fork */
@@ -205,9 +206,17 @@ SOFTMAP_MUST_CHECK int lane_any_other(struct section *section, uint64_t page, ui
 /* Who has the mark `bit` on page?  A dead one's is taken away (by one caller only, who then takes
  * over what the mark stood for).  Nobody: the mark is just being set or cleared, or whoever took
  * it away died before taking over.  [keeper] */
-enum lane_holder { LANE_HOLDER_NONE, LANE_HOLDER_ALIVE, LANE_HOLDER_DEAD };
+struct lane_holder {
+  enum { LANE_HOLDER_NONE, LANE_HOLDER_ALIVE, LANE_HOLDER_DEAD } is;
+  uint32_t lane;
+};
 SOFTMAP_MUST_CHECK int lane_holder(struct section *section, uint64_t page, uint8_t bit,
-                                   enum lane_holder *out);
+                                   struct lane_holder *out);
+/* Is a living lane's process stopped, so that none of its system calls is under way?  Known of our
+ * own pid namespace only.  [keeper] */
+bool lane_is_stopped(struct section *section, uint32_t lane);
+/* Take its mark away, and with it what the mark stood for; false: it was faster. [keeper] */
+bool lane_take_mark(struct section *section, uint64_t page, uint8_t bit, uint32_t lane);
 /* Count as a member, having made the section or found it good; and no more.  [keeper] */
 SOFTMAP_MUST_CHECK int lane_enter(struct section *section);
 void lane_leave(struct section *section);
@@ -276,6 +285,16 @@ SOFTMAP_MUST_CHECK int data_of_file(struct section *section, uint64_t offset, ui
 /* Map [first, first + npages) of the data for the program.  [keeper] */
 SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_t npages,
                                 void *addr, int prot, int flags, void **out);
+
+/* ---- The fence (fence.c) --------------------------------------------------------------------- */
+
+/* Have one: before anything is claimed that will be written into the data.  [keeper] */
+SOFTMAP_MUST_CHECK int fence_ready(struct section *section);
+/* A write met it: ECANCELED.  What was claimed belongs to others; fence_ready makes a new one. */
+int fence_was_revoked(struct section *section, const unsigned char *fence);
+/* Let no write of a stopped process into the data any more.  [keeper] */
+SOFTMAP_MUST_CHECK int fence_revoke(struct section *section, uint32_t lane);
+void fence_drop(struct section *section);
 
 /* ---- The window (window.c) ----------------------------------------------------------------- */
 

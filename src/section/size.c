@@ -181,6 +181,26 @@ resize_gate(struct section *section) {
   }
 }
 
+/* To the size that the file has now.  [the gate is ours] */
+static int
+follow(struct section *section, bool *changed) {
+  struct host_stat stat;
+  int error = fence_ready(section);
+  if (!error)
+    error = host_stat_fd(section->file_fd, &stat);
+  if (error)
+    return error;
+  uint64_t old_size = atomic_load(&section->control->size);
+  *changed |= stat.size != old_size;
+  if (stat.size > old_size)
+    error = grow(section, old_size, stat.size);
+  else if (stat.size < old_size)
+    error = shrink(section, old_size, stat.size);
+  if (*changed && !error)
+    atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+  return error;
+}
+
 int
 section_follow(struct section *section, bool *changed) {
   struct host_stat stat;
@@ -190,17 +210,10 @@ section_follow(struct section *section, bool *changed) {
     return error;
   lock_take(&section->resize_lock);
   error = resize_gate(section);
-  if (!error)
-    error = host_stat_fd(section->file_fd, &stat);
   if (!error) {
-    uint64_t old_size = atomic_load(&section->control->size);
-    *changed = stat.size != old_size;
-    if (stat.size > old_size)
-      error = grow(section, old_size, stat.size);
-    else if (stat.size < old_size)
-      error = shrink(section, old_size, stat.size);
-    if (*changed)
-      atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+    do
+      error = follow(section, changed);
+    while (error == ECANCELED); /* stopped meanwhile, and our fence revoked */
     int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
     if (!error)
       error = unlock_error;

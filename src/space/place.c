@@ -77,7 +77,8 @@ map_data(struct placing *placing) {
 static int
 lock_data(const struct placing *placing) {
   uint64_t exist = section_npages(placing->section);
-  uint64_t end = placing->first + placing->npages < exist ? placing->first + placing->npages : exist;
+  uint64_t end =
+      placing->first + placing->npages < exist ? placing->first + placing->npages : exist;
   if (!(placing->place->flags & MAP_LOCKED) || placing->first >= end)
     return 0;
   unsigned shift = host_config.page_shift;
@@ -123,7 +124,8 @@ prepare(struct placing *placing) {
   uint64_t exist = section_npages(section);
   error = extent_reach(section, end > exist ? end : exist);
   lock_drop(&section->resize_lock);
-  if (!error && (error = extent_populate(section, placing->first, placing->npages)))
+  if (!error && ((error = extent_populate(section, placing->first, placing->npages)) ||
+                 (error = fence_ready(section))))
     return no_room(error);
   if (error || !fill_now(placing))
     return error;

@@ -44,8 +44,8 @@ open_in(const struct mapping *mapping, const struct track_locked *locked) {
     if (!covers(mapping, locked->at[i], &page))
       continue;
     uint8_t view = mapping_view(mapping, page);
-    if ((view & VIEW_ASKED & PROT_WRITE) && !(view & VIEW_OPEN) && page < section_npages(mapping->section) &&
-        track_open(mapping, page))
+    if ((view & VIEW_ASKED & PROT_WRITE) && !(view & VIEW_OPEN) &&
+        page < section_npages(mapping->section) && track_open(mapping, page))
       return; /* no memory area left: the next store opens it */
   }
 }

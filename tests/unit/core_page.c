@@ -39,11 +39,66 @@ mark_makes_filled_pages_dirty(void **unused) {
 }
 
 static void
-mark_leaves_unknown_states(void **unused) {
+mark_keeps_the_hand(void **unused) {
   (void)unused;
-  page_byte state = PAGE_STATE_COUNT;
-  assert_false(page_mark(&state));
-  assert_int_equal(atomic_load(&state), PAGE_STATE_COUNT);
+  for (uint32_t lane = 0; lane < PAGE_HANDS; lane++) {
+    page_byte state = page_in_hand(PAGE_WRITING, lane);
+    assert_true(page_mark(&state));
+    assert_int_equal(atomic_load(&state), page_in_hand(PAGE_WRITING_AGAIN, lane));
+    state = page_in_hand(PAGE_FILLING, lane);
+    assert_false(page_mark(&state));
+    assert_int_equal(atomic_load(&state), page_in_hand(PAGE_FILLING, lane));
+  }
+}
+
+/* Whose work others took over can't end what is in another hand by now. */
+static void
+only_the_hand_ends_a_write(void **unused) {
+  static const uint8_t kinds[] = { PAGE_WRITING, PAGE_WRITING_AGAIN };
+  (void)unused;
+  for (size_t k = 0; k < sizeof kinds; k++)
+    for (uint32_t lane = 0; lane < PAGE_HANDS; lane++) {
+      uint8_t in_hand = page_in_hand((enum page_state)kinds[k], lane);
+      page_byte state = in_hand;
+      assert_false(page_end_write(&state, lane + 1, true, false));
+      assert_int_equal(atomic_load(&state), in_hand);
+      assert_int_equal(page_end_write(&state, lane, true, false), kinds[k] == PAGE_WRITING);
+    }
+}
+
+static void
+taking_over_wants_the_hand_seen(void **unused) {
+  static const struct {
+    const char *name;
+    uint8_t is, seen, want;
+  } rows[] = {
+    { "written", PAGE_WRITING, PAGE_WRITING, PAGE_DIRTY },
+    { "stored to since", PAGE_WRITING_AGAIN, PAGE_WRITING, PAGE_DIRTY },
+    { "filled", PAGE_FILLING, PAGE_FILLING, PAGE_UNFILLED },
+    { "in another hand", PAGE_WRITING | 1 << PAGE_KIND_BITS, PAGE_WRITING,
+      PAGE_WRITING | 1 << PAGE_KIND_BITS },
+    { "filled by another", PAGE_FILLING | 1 << PAGE_KIND_BITS, PAGE_FILLING,
+      PAGE_FILLING | 1 << PAGE_KIND_BITS },
+    { "ended", PAGE_WRITTEN, PAGE_WRITING, PAGE_WRITTEN },
+    { "in no hand", PAGE_DIRTY, PAGE_DIRTY, PAGE_DIRTY },
+  };
+  (void)unused;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    page_byte state = rows[i].is;
+    page_take_over(&state, rows[i].seen);
+    if (atomic_load(&state) != rows[i].want)
+      fail_msg("%s: %u", rows[i].name, atomic_load(&state));
+  }
+}
+
+static void
+which_bytes_are_states(void **unused) {
+  unsigned count = 0;
+  (void)unused;
+  for (unsigned byte = 0; byte < 256; byte++)
+    count += page_is_state((uint8_t)byte);
+  assert_int_equal(count, PAGE_STATE_COUNT + 3 * (PAGE_HANDS - 1));
+  assert_false(page_is_state(PAGE_CLEAN | 1 << PAGE_KIND_BITS));
 }
 
 static void
@@ -94,7 +149,7 @@ end_write_is_clean_only_if_nothing_came_between(void **unused) {
   (void)unused;
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     page_byte state = rows[i].state;
-    bool clean = page_end_write(&state, rows[i].written, rows[i].open_somewhere);
+    bool clean = page_end_write(&state, 0, rows[i].written, rows[i].open_somewhere);
     if (atomic_load(&state) != rows[i].want || clean != (rows[i].want == PAGE_WRITTEN))
       fail_msg("%s: %s", rows[i].name, state_name[atomic_load(&state)]);
   }
@@ -287,12 +342,12 @@ sync_page(struct storer *me) {
       sched_yield();
       continue;
     }
-    written = write_page(me);
-    bool open = false;
+    bool open = false; /* I2: before the memory is read */
     for (int i = 0; i < PROCESSES; i++)
       open = open || (atomic_load(&world->process[i].lane) & LANE_OPEN);
     point(&me->seed);
-    page_end_write(&world->state, written, open);
+    written = write_page(me);
+    page_end_write(&world->state, 0, written, open);
   }
 }
 
@@ -343,7 +398,10 @@ int
 main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(mark_makes_filled_pages_dirty),
-    cmocka_unit_test(mark_leaves_unknown_states),
+    cmocka_unit_test(mark_keeps_the_hand),
+    cmocka_unit_test(only_the_hand_ends_a_write),
+    cmocka_unit_test(taking_over_wants_the_hand_seen),
+    cmocka_unit_test(which_bytes_are_states),
     cmocka_unit_test(states_say_filled_and_dirty),
     cmocka_unit_test(step_wants_the_state_named),
     cmocka_unit_test(end_write_is_clean_only_if_nothing_came_between),

@@ -48,7 +48,7 @@ do_step(struct play *play, int party) {
     play->seen_open = atomic_load(&play->lane) & LANE_OPEN;
     break;
   case 'E':
-    page_end_write(&play->state, true, play->seen_open);
+    page_end_write(&play->state, 0, true, play->seen_open);
     break;
   case 'O':
     atomic_fetch_or(&play->lane, LANE_OPEN);

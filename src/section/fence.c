@@ -1,0 +1,101 @@
+/* fence.c - what keeps a stopped process from putting bytes into the data too late.
+ *
+ * A fill reads the file aside and then writes into the data.  If its process is stopped in between
+ * and others fill the page, whose program stores to it, that write would destroy the stores.  So
+ * the first byte of every write into the data comes from a small file of the lane's, a table of
+ * all byte values; whoever takes over from a stopped process cuts that file off first, and the
+ * late write fails at its first byte, with EFAULT.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "core/text.h"
+#include "section/section.h"
+
+#define FENCE_SIZE 256
+
+static struct text
+name_of(uint32_t lane) {
+  struct text name = { 0 };
+  text_add(&name, "fence-");
+  text_add_number(&name, lane);
+  return name;
+}
+
+static int
+put_table(int fd) {
+  unsigned char table[FENCE_SIZE];
+  struct iovec vec = { .iov_base = table, .iov_len = sizeof table };
+  size_t put;
+  for (unsigned i = 0; i < FENCE_SIZE; i++)
+    table[i] = (unsigned char)i;
+  int error = host_write(fd, &vec, 1, 0, &put);
+  return error ? error : put == sizeof table ? 0 : ENOSPC;
+}
+
+/* A new file, whatever there was: an older one may be cut off at any moment. */
+static int
+make(struct section *section, void **out) {
+  struct text name = name_of(section->lane);
+  int fd;
+  int error = host_unlink(section->dir_fd, name.at);
+  if (error && error != ENOENT)
+    return error;
+  error = host_open(&fd, section->dir_fd, name.at,
+                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (error)
+    return error;
+  error = put_table(fd);
+  if (!error)
+    error = host_map(out, NULL, host_config.page_size, PROT_READ, MAP_SHARED, fd, 0);
+  int close_error = host_close(fd);
+  return error ? error : close_error;
+}
+
+int
+fence_ready(struct section *section) {
+  if (atomic_load(&section->fence))
+    return 0;
+  void *table = NULL;
+  lock_take(&section->peers_lock);
+  int error = atomic_load(&section->fence) ? 0 : make(section, &table);
+  if (!error && table) {
+    error = host_advise(table, host_config.page_size, MADV_DONTFORK);
+    atomic_store(&section->fence, table);
+  }
+  lock_drop(&section->peers_lock);
+  return error;
+}
+
+/* The old table stays mapped, as an address that faults: another keeper may be about to use it. */
+int
+fence_was_revoked(struct section *section, const unsigned char *fence) {
+  const unsigned char *expected = fence;
+  atomic_compare_exchange_strong(&section->fence, &expected, NULL);
+  return ECANCELED;
+}
+
+int
+fence_revoke(struct section *section, uint32_t lane) {
+  struct text name = name_of(lane);
+  int fd;
+  int error = host_open(&fd, section->dir_fd, name.at, O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (error)
+    return error == ENOENT ? 0 : error; /* it has none yet, and claims nothing before */
+  error = host_resize(fd, 0);
+  int close_error = host_close(fd);
+  return error ? error : close_error;
+}
+
+void
+fence_drop(struct section *section) {
+  const unsigned char *fence = atomic_exchange(&section->fence, NULL);
+  if (!fence)
+    return;
+  if (host_unmap((void *)(uintptr_t)fence, host_config.page_size))
+    return;
+  struct text name = name_of(section->lane);
+  if (section->dir_fd >= 0 && host_unlink(section->dir_fd, name.at))
+    return; /* goes with the section */
+}
