@@ -1,0 +1,10 @@
+/* json.h - sections as JSON. */
+#ifndef TOOL_JSON_H
+#define TOOL_JSON_H
+
+#include "tool/sections.h"
+
+/* Prints the list as an array of objects, in ASCII. */
+void print_json(const struct section_list *list);
+
+#endif

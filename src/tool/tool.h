@@ -1,0 +1,53 @@
+/* tool.h - what the sub-commands of softmap(1) share.  The command sees <softmap/softmap.h> only. */
+#ifndef TOOL_TOOL_H
+#define TOOL_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+/* A sub-command.  Add one: define it in a file of its own, and put it into the table of main.c. */
+struct command {
+  const char *name;
+  const char *summary; /* its line in softmap --help */
+  const char *help;    /* softmap NAME --help */
+  /* argv[0] is "softmap", for getopt_long's messages.  Returns the exit status. */
+  int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_ls, command_recover;
+
+/* What a command does at --help: prints its help. */
+int show_help(const struct command *command);
+
+/* The next option of a command, as getopt_long; values up to CHAR_MAX are its letters, too. */
+struct option;
+int next_option(int argc, char **argv, const struct option *options);
+
+/* ---- Messages (say.c) ---------------------------------------------------------------------- */
+
+/* One line on standard error, with "softmap: " before it. */
+__attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+/* The same and where to find help; returns STATUS_USAGE. */
+__attribute__((format(printf, 1, 2))) int usage_error(const char *format, ...);
+
+/* Points at the help; returns STATUS_USAGE. */
+int usage_hint(void);
+
+/* The text with all that could play tricks on a terminal as escapes of C (\n, \033): control and
+ * format characters, and what isn't a character in this locale; a backslash is doubled, so that
+ * nothing is ambiguous.  To be freed. */
+char *printable(const char *text);
+
+/* Columns that printable text takes on a terminal. */
+size_t columns(const char *printable_text);
+
+/* malloc and friends for a program that can't go on without. */
+void *need(void *allocated);
+
+/* printf into memory that is to be freed. */
+__attribute__((format(printf, 1, 2))) char *text_of(const char *format, ...);
+
+#endif
