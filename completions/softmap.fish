@@ -1,0 +1,27 @@
+# Completion of softmap(1) for fish.
+
+# The name is the last column, and has no blanks.
+function __softmap_sections
+    softmap ls 2>/dev/null | awk 'NR > 1 { print $NF }'
+end
+
+complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
+complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
+complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
+complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
+complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
+
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'ls recover'
+
+complete -c softmap -n '__fish_seen_subcommand_from ls' -f
+complete -c softmap -n '__fish_seen_subcommand_from ls' -s j -l json -d 'Print a JSON array'
+
+complete -c softmap -n '__fish_seen_subcommand_from recover' -a '(__softmap_sections)' -d Section
+complete -c softmap -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'Change nothing'
+complete -c softmap -n '__fish_seen_subcommand_from recover' -l discard -d 'Give the dirty pages up'
+complete -c softmap -n '__fish_seen_subcommand_from recover' -l save-to -r -F -d 'Copy the contents into a new file'
+complete -c softmap -n '__fish_seen_subcommand_from recover' -l as -r -F -d 'Write the dirty pages to this file'
+complete -c softmap -n '__fish_seen_subcommand_from recover' -s q -l quiet -d 'Say only what is wrong'
+
+complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
+complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s h -l help -d 'Tell about the command'
