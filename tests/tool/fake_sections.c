@@ -4,7 +4,8 @@
  *                    RESULT is what softmap_recover says: OK, the name of an errno, or GONE: ENOENT,
  *                    and from then on the section isn't listed.  %XX in PATH is a byte.
  *   FAKE_LIST        name of the errno that softmap_sections gives
- *   FAKE_LOG         a file that gets a line a call of softmap_recover, and the chosen directory
+ *   FAKE_LOG         a file that gets a line a call of softmap_recover, and the chosen directory; it
+ *                    stays open, as a library's files do
  *   FAKE_SLOW        milliseconds that a recovery takes; its progress is told by another thread
  *
  * Of three pages the first two are dirty.  A section's device is 1, its inode the line's number.
@@ -88,15 +89,15 @@ find(const char *name) {
 
 __attribute__((format(printf, 1, 2))) static void
 note(const char *format, ...) {
+  static FILE *file;
   const char *name = getenv("FAKE_LOG");
-  FILE *file = name ? fopen(name, "ae") : NULL;
   va_list arguments;
-  if (!file)
+  if (!name || (!file && !(file = fopen(name, "ae"))))
     return;
   va_start(arguments, format);
   (void)vfprintf(file, format, arguments);
   va_end(arguments);
-  (void)fclose(file);
+  (void)fflush(file);
 }
 
 /* ---- The calls ----------------------------------------------------------------------------- */
