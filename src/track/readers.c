@@ -7,6 +7,9 @@
 
 static struct guard guard;
 static _Atomic uint32_t gate; /* 1: closed */
+/* How many wait for a side to empty.  They count themselves before they look at it, a reader looks
+ * here after it has left it: one of the two sees the other. */
+static _Atomic uint32_t waiting;
 
 uint32_t
 readers_enter_to_close(void) {
@@ -26,15 +29,17 @@ readers_enter(void) {
 
 void
 readers_leave(uint32_t side) {
-  if (guard_leave(&guard, side))
-    host_wake(&guard.inside[side], 1);
+  if (guard_leave(&guard, side) && atomic_load(&waiting))
+    host_wake(&guard.inside[side], INT_MAX);
 }
 
 static void
 wait_for(uint32_t side) {
   uint32_t inside;
+  atomic_fetch_add(&waiting, 1);
   while ((inside = atomic_load(&guard.inside[side])))
     host_wait(&guard.inside[side], inside, 1000000);
+  atomic_fetch_sub(&waiting, 1);
 }
 
 void
@@ -59,4 +64,5 @@ void
 readers_reset(void) {
   atomic_store(&guard.inside[0], 0);
   atomic_store(&guard.inside[1], 0);
+  atomic_store(&waiting, 0);
 }
