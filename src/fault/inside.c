@@ -23,7 +23,8 @@ fault_inside(int sig, siginfo_t *info, void *context) {
   sigset_t mask;
   host_signals_block(&mask);
   enum served served = is_sent(info) ? SERVED_FOREIGN : serve(sig, info, context);
-  host_signals_set(&mask);
+  if (host_signals_any_open(&mask)) /* else there is nothing to give back */
+    host_signals_set(&mask);
   if (served == SERVED_BUS) {
     siginfo_t bus = *info;
     bus.si_signo = SIGBUS;

@@ -186,6 +186,8 @@ SOFTMAP_MUST_CHECK int host_signal_action(int sig, const struct sigaction *new_a
                                           struct sigaction *old_action) SOFTMAP_SIGSAFE;
 void host_signals_block(sigset_t *old) SOFTMAP_SIGSAFE; /* all that can be */
 void host_signals_set(const sigset_t *mask) SOFTMAP_SIGSAFE;
+/* Does the mask leave a signal open that host_signals_block blocks? */
+bool host_signals_any_open(const sigset_t *mask) SOFTMAP_SIGSAFE;
 void host_signal_raise(int sig) SOFTMAP_SIGSAFE; /* to the calling thread */
 
 /* ---- Words to the user --------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "host/host_linux.h"
 
 #include <poll.h>
+#include <string.h>
 
 #include "host/host.h"
 #include "host/inject.h"
@@ -43,6 +44,22 @@ host_signals_block(sigset_t *old) {
 void
 host_signals_set(const sigset_t *mask) {
   raw_sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+bool
+host_signals_any_open(const sigset_t *mask) {
+  unsigned long all[RAW_SIGSET_BYTES / sizeof(unsigned long)];
+  unsigned long blocked[RAW_SIGSET_BYTES / sizeof(unsigned long)];
+  sigset_t most;
+  sigfillset(&most);
+  sigdelset(&most, SIGKILL); /* these can't be blocked */
+  sigdelset(&most, SIGSTOP);
+  memcpy(all, &most, sizeof all);
+  memcpy(blocked, mask, sizeof blocked);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i] & ~blocked[i])
+      return true;
+  return false;
 }
 
 void

@@ -50,6 +50,24 @@ mask_is_restored_as_it_was(void **state) {
   pthread_sigmask(SIG_UNBLOCK, &before, NULL);
 }
 
+static void
+one_open_signal_is_noticed(void **state) {
+  sigset_t mask, inner;
+  (void)state;
+  host_signals_block(&mask);
+  assert_true(host_signals_any_open(&mask));
+  host_signals_block(&inner);
+  assert_false(host_signals_any_open(&inner));
+  for (int sig = 1; sig <= 64; sig++) {
+    sigset_t one_less = inner;
+    if (sig == SIGKILL || sig == SIGSTOP || (sig >= 32 && sig < SIGRTMIN))
+      continue;
+    sigdelset(&one_less, sig);
+    assert_true(host_signals_any_open(&one_less));
+  }
+  host_signals_set(&mask);
+}
+
 static volatile sig_atomic_t ncaught;
 
 static void
@@ -195,6 +213,7 @@ main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(block_takes_all_but_what_libc_needs),
     cmocka_unit_test(mask_is_restored_as_it_was),
+    cmocka_unit_test(one_open_signal_is_noticed),
     cmocka_unit_test(raise_reaches_the_calling_thread),
     cmocka_unit_test(action_is_set_and_told),
     cmocka_unit_test(message_goes_to_standard_error),
