@@ -5,12 +5,13 @@
  */
 #include "backing/flush.h"
 
+#include "section/scan.h"
 #include "trace/counters.h"
 
 static void
 step_block(struct section *section, uint64_t first, uint64_t end, enum page_state from,
            enum page_state to) {
-  for (uint64_t page = first; page < end; page++)
+  for (uint64_t page = first; (page = scan_busy(section, page, end)) < end; page++)
     if (page_step(section_state(section, page), (uint8_t)from, (uint8_t)to) && to == PAGE_DIRTY)
       summary_set(section, page, SUMMARY_DIRTY);
 }

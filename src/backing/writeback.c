@@ -13,6 +13,7 @@
 #include "backing/flush.h"
 #include "backing/keeper.h"
 #include "backing/patience.h"
+#include "section/scan.h"
 #include "trace/counters.h"
 #include "track/readers.h"
 #include "track/track.h"
@@ -201,7 +202,7 @@ static bool
 next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_end,
           struct progress *progress) {
   uint64_t first = end, last = end;
-  for (uint64_t page = *at; page < end; page++) {
+  for (uint64_t page = *at; (page = scan_busy(section, page, end)) < end; page++) {
     uint8_t state = atomic_load(section_state(section, page));
     if (first != end && (page - last > SPAN_GAP || page - first >= TRACK_GROUP))
       break;

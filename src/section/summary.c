@@ -1,9 +1,10 @@
 /* summary.c - the summary of a block of pages. */
-#include "section/section.h"
+#include "section/scan.h"
 
 static bool
 has_dirty(struct section *section, uint64_t first) {
-  for (uint64_t page = first; page < first + SUMMARY_PAGES; page++)
+  uint64_t end = first + SUMMARY_PAGES;
+  for (uint64_t page = first; (page = scan_busy(section, page, end)) < end; page++)
     if (page_is_dirty(atomic_load(section_state(section, page))))
       return true;
   return false;
