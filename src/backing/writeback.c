@@ -20,7 +20,7 @@
 
 /* Clean pages between two dirty ones that are closed along with them, so that one call of the
  * host protects all and their memory areas merge. */
-#define SPAN_GAP 16
+#define SPAN_GAP 64
 
 /* What a write-back found on its way. */
 struct progress {
