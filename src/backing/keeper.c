@@ -20,8 +20,10 @@
 #define KEEPER_SLOTS 64
 /* How often the first thread looks whether the program's own threads have all ended. */
 #define KEEPER_LOOK_NS 2000000000
-/* How long to look before sleeping: waking a thread costs as much as several fills. */
-#define KEEPER_SPIN_NS 40000
+/* How long to look before sleeping: about as long as a switch to another thread takes.  When the
+ * other side runs on another processor, that saves both a switch; when it has to share ours, it
+ * can't go on before we sleep, and what we look longer is lost. */
+#define KEEPER_SPIN_NS 4000
 
 struct request {
   int (*job)(void *arg);
