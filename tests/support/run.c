@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -40,6 +41,13 @@ run_case(const struct t_case *c) {
   exit(t_rows_failed() != 0 ? 1 : 0);
 }
 
+/* What the case forked and left may still be at work in its directories. */
+static void
+wait_for_orphans(void) {
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+    continue;
+}
+
 /* Returns what the case exited with; a signal counts as a failure and is named. */
 static int
 run_apart(const struct t_case *c) {
@@ -63,6 +71,7 @@ run_apart(const struct t_case *c) {
   }
   while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
     continue;
+  wait_for_orphans();
   t_remove_directory(dir);
   if (pid < 0)
     return 99;
@@ -108,6 +117,7 @@ t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
   size_t number = 0;
 
   (void)setvbuf(stdout, NULL, _IOLBF, 0);
+  (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (!has_page_size(argv[0])) {
     t_note("%s: the pages are of %zu bytes", argv[0], t_page_size());
     return 99;
