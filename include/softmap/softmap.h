@@ -74,8 +74,10 @@ extern "C" {
  *              standard error says which)
  *   EAGAIN     MAP_LOCKED and too much memory is locked
  *   EBADF      fd isn't an open file descriptor, or was opened with O_PATH
- *   EBUSY      the section is another user's, or was left by a process that died and has to be
- *              recovered first (one line on standard error names the file)
+ *   EBUSY      the file is mapped by a process of another user, or with another section directory,
+ *              and one of the two may write; or a process that died left stores to it, and the file
+ *              was changed by others since, or the section is damaged (softmap_recover; one line on
+ *              standard error says which)
  *   EEXIST     MAP_FIXED_NOREPLACE and the range is taken
  *   EINVAL     len is 0; offset or a fixed addr isn't aligned; no type or two types of mapping;
  *              MAP_HUGETLB on a regular file
@@ -367,7 +369,8 @@ struct softmap_recover_options {
  * and the section is removed.  A recovery that is killed can be begun again.
  *
  * Returns 0, or -1 with errno:
- *   EBUSY      living processes are in the section: their next sync writes it
+ *   EBUSY      living processes are in the section: their next sync writes it; or the file is
+ *              mapped by another user now
  *   ECANCELED  the file was changed by others since softmap's last write to it
  *   EEXIST     save_to exists
  *   EINVAL     the section is damaged (DISCARD removes it all the same); flags or size unknown;

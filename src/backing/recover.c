@@ -12,6 +12,7 @@
 #include "backing/keeper.h"
 #include "backing/writeback.h"
 #include "host/arena.h"
+#include "section/announce.h"
 #include "section/directory.h"
 #include "section/files.h"
 #include "section/survey.h"
@@ -132,7 +133,9 @@ choose(struct work *work, bool dead_writing) {
   if (left == LIFE_LEFT_CLEAN)
     return 0;
   work->kind = WORK_WRITE_BACK;
-  return file_error ? file_error : left == LIFE_LEFT_CHANGED ? ECANCELED : 0;
+  if (file_error || left == LIFE_LEFT_CHANGED)
+    return file_error ? file_error : ECANCELED;
+  return announce(section, true);
 }
 
 static int
@@ -226,6 +229,7 @@ drop_job(void *arg) {
   int close_error = fd >= 0 ? host_close(fd) : 0;
   if (atomic_load(&section->has_lane))
     life_leave_behind(section);
+  announce_end(section);
   section_drop(section);
   arena_free(section, sizeof *section);
   return error ? error : close_error;

@@ -1,8 +1,9 @@
 /* writeback.c - writing dirty pages to the file, and no others.
  *
  * A span of pages at a time: take their bits, turn the dirty ones to "writing", close them in
- * every mapping of this process, drop the bits, write each run of neighbours with one call, and
- * judge: a page is as in the file only if nobody marked it since and no lane has it open.
+ * every mapping of this process, drop the bits, look at all lanes, write each run of neighbours with
+ * one call, and judge: a page is as in the file only if nobody marked it since the state said
+ * "writing", and no lane had it open when we looked, which was before its memory was read.
  * Flushing works the same way one level up: written -> flushing -> clean, or dirty again.
  */
 #include "backing/writeback.h"

@@ -80,6 +80,7 @@ SOFTMAP_MUST_CHECK int host_close(int fd);
 SOFTMAP_MUST_CHECK int host_stat_fd(int fd, struct host_stat *out);
 /* Doesn't follow a symbolic link at the end. */
 SOFTMAP_MUST_CHECK int host_stat_path(const char *path, struct host_stat *out);
+SOFTMAP_MUST_CHECK int host_set_mode(int fd, mode_t mode); /* fchmod */
 SOFTMAP_MUST_CHECK int host_open_flags(int fd, int *out); /* fcntl F_GETFL */
 /* As much as there is up to len; *got < len only at the end of the file. */
 SOFTMAP_MUST_CHECK int host_read(int fd, void *buf, size_t len, uint64_t offset, size_t *got);
@@ -102,7 +103,7 @@ SOFTMAP_MUST_CHECK int host_remove_dir(int dirfd, const char *name); /* EEXIST: 
 /* fn for every name in a directory but "." and "..", in no order, until it returns non-zero, which
  * is returned.  Moves the position of fd; names that come or go meanwhile may be told or not. */
 SOFTMAP_MUST_CHECK int host_list(int fd, int (*fn)(const char *name, void *arg), void *arg);
-/* rename(2) of a directory: `to` may be an empty one.  EEXIST: it isn't empty. */
+/* rename(2): `to` may be a file, or an empty directory.  EEXIST: it isn't empty. */
 SOFTMAP_MUST_CHECK int host_rename(int dirfd, const char *from, const char *to);
 SOFTMAP_MUST_CHECK int host_unlink(int dirfd, const char *name);
 /* Path of an open file, NUL-terminated, cut off if longer. */
@@ -111,6 +112,8 @@ SOFTMAP_MUST_CHECK int host_path_of(int fd, char *out, size_t size);
 /* Locks of one byte of a file, owned by the calling thread's descriptor table, dropped when that
  * ends (exit, exec, kill) and not inherited by fork: the sign that a lane is alive. */
 SOFTMAP_MUST_CHECK int host_byte_lock(int fd, uint64_t offset); /* EAGAIN: somebody has it */
+/* The same, but others may have it, too; fd must be readable only. */
+SOFTMAP_MUST_CHECK int host_byte_share(int fd, uint64_t offset); /* EAGAIN: locked */
 SOFTMAP_MUST_CHECK int host_byte_unlock(int fd, uint64_t offset);
 SOFTMAP_MUST_CHECK int host_byte_is_locked(int fd, uint64_t offset, bool *out); /* by others */
 

@@ -228,6 +228,13 @@ host_unlink(int dirfd, const char *name) {
 }
 
 int
+host_set_mode(int fd, mode_t mode) {
+  (void)fd;
+  (void)mode;
+  return ENOSYS;
+}
+
+int
 host_path_of(int fd, char *out, size_t size) {
   (void)fd;
   (void)out;
@@ -237,6 +244,13 @@ host_path_of(int fd, char *out, size_t size) {
 
 int
 host_byte_lock(int fd, uint64_t offset) {
+  (void)fd;
+  (void)offset;
+  return ENOSYS;
+}
+
+int
+host_byte_share(int fd, uint64_t offset) {
   (void)fd;
   (void)offset;
   return ENOSYS;

@@ -38,6 +38,17 @@ host_byte_lock(int fd, uint64_t offset) {
 }
 
 int
+host_byte_share(int fd, uint64_t offset) {
+  struct flock lock = { .l_type = F_RDLCK };
+  int error = inject_before(HOST_CALL_byte_share);
+  if (error != 0)
+    return error;
+  error = byte_lock_control(fd, F_SETLK, &lock, offset);
+  inject_after(HOST_CALL_byte_share);
+  return error;
+}
+
+int
 host_byte_unlock(int fd, uint64_t offset) {
   struct flock lock = { .l_type = F_UNLCK };
   int error = inject_before(HOST_CALL_byte_unlock);

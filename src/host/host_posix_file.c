@@ -165,6 +165,16 @@ host_stat_path(const char *path, struct host_stat *out) {
 }
 
 int
+host_set_mode(int fd, mode_t mode) {
+  int error = inject_before(HOST_CALL_set_mode);
+  if (error != 0)
+    return error;
+  error = raw_error(raw2(SYS_fchmod, fd, mode));
+  inject_after(HOST_CALL_set_mode);
+  return error;
+}
+
+int
 host_open_flags(int fd, int *out) {
   int error = inject_before(HOST_CALL_open_flags);
   if (error != 0)

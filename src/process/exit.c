@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "host/arena.h"
 #include "process/process.h"
+#include "section/announce.h"
 #include "section/section.h"
 
 static uint64_t
@@ -97,6 +98,8 @@ process_sync_all(bool flush, bool say) {
   for (size_t i = 0; i < held.count; i++) {
     struct request request = { held.at[i], flush };
     int error = keeper_run(sync_job, &request);
+    if (error == EACCES && !held.at[i]->file_is_writable && say)
+      error = 0; /* stores of others, who may write them: that is for them to say */
     if (error && say)
       say_lost(held.at[i], error);
     if (error && !first_error)
@@ -133,6 +136,7 @@ static int
 abandon_job(void *arg) {
   section_lock_all();
   int result = section_each(abandon_section, arg);
+  announce_end_all();
   section_unlock_all();
   return result;
 }

@@ -13,6 +13,7 @@
 #include "host/arena.h"
 #include "host/lock.h"
 #include "process/process.h"
+#include "section/announce.h"
 #include "section/directory.h"
 #include "section/section.h"
 #include "space/space.h"
@@ -100,6 +101,7 @@ join_section(struct section *section, void *arg) {
     lane_give_back(section);
     return 0;
   }
+  announce_again(section);
   return 0;
 }
 
@@ -129,7 +131,7 @@ close_channel(void) {
 
 /* Until the child has its lane, whoever leaves must not remove the section. */
 static int
-announce(struct section *section, void *arg) {
+announce_child(struct section *section, void *arg) {
   (void)arg;
   if (atomic_load(&section->has_lane))
     section->child = lane_announce_child(section);
@@ -169,7 +171,7 @@ prepare(void) {
   is_prepared = !error;
   readers_gate_close();
   arena_fork_prepare();
-  section_each(announce, NULL);
+  section_each(announce_child, NULL);
   section_each(close_pages, NULL);
   errno = 0;
 }
@@ -239,6 +241,7 @@ in_child(void) {
   readers_gate_open();
   section_unlock_all_in_child();
   directory_forget();
+  announce_forget();
   section_each(close_inherited, NULL);
   struct hand_over hand_over = { 0 };
   if (is_prepared && !keeper_restart() && !keeper_post(channel[1], &hand_over.ticket) &&

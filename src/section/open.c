@@ -10,6 +10,7 @@
 #include "backing/keeper.h"
 #include "backing/writeback.h"
 #include "core/text.h"
+#include "section/announce.h"
 #include "section/directory.h"
 #include "section/files.h"
 #include "section/registry.h"
@@ -113,16 +114,19 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
     return ENOMEM;
   section->file_fd = fd;
   section->file_is_writable = is_writable;
-  int error;
   bool left;
-  while ((error = join_or_make(section, &left)) == EAGAIN)
+  int error = announce(section, is_writable);
+  while (!error && (error = join_or_make(section, &left)) == EAGAIN) {
     section_drop(section);
+    error = 0;
+  }
   if (!error)
     error = registry_add(section);
   if (error) {
     if (atomic_load(&section->has_lane))
       life_leave_behind(section);
     section_drop(section);
+    announce_end(section);
     arena_free(section, sizeof *section);
     return error;
   }
@@ -137,7 +141,9 @@ static int
 attach(struct section *section, int fd, bool is_writable) {
   if (section->file_is_writable || !is_writable)
     return host_close(fd);
-  int error = data_change_file(section, fd);
+  int error = announce(section, true);
+  if (!error)
+    error = data_change_file(section, fd);
   if (error && host_close(fd))
     return EBADF;
   section->file_is_writable = !error;
@@ -202,6 +208,7 @@ part(struct section *section, bool behind) {
   }
   registry_remove(section);
   section_drop(section);
+  announce_end(section);
   close_file_fd(&section->file_fd);
   arena_free(section, sizeof *section);
   return 0;

@@ -59,6 +59,7 @@ struct section {
     page_byte *lanes; /* all lanes of an extent, side by side */
     uint32_t count;
   } peers[EXTENT_MAX];
+  struct announcement *announced; /* announce.c's; NULL: not announced */
   const unsigned char *_Atomic fence; /* every byte value; NULL: not needed yet */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */

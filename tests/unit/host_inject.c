@@ -190,6 +190,14 @@ call_byte_lock(void) {
   return host_byte_lock(file, 0);
 }
 static int
+call_byte_share(void) {
+  return host_byte_share(file, 0);
+}
+static int
+call_set_mode(void) {
+  return host_set_mode(file, 0600);
+}
+static int
 call_byte_unlock(void) {
   return host_byte_unlock(file, 0);
 }
