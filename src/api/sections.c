@@ -65,7 +65,7 @@ softmap_sections(struct softmap_section *sections, size_t max) {
     error = survey_each(add, &list);
   host_signals_set(&mask);
   size_t known = list.count < list.max ? list.count : list.max;
-  if (!error && known)
+  if (!error && sections && known)
     memcpy(sections, list.sections, known * sizeof *sections);
   host_signals_block(&mask);
   if (list.sections)

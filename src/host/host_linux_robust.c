@@ -42,8 +42,8 @@ add(struct search *search, uintptr_t entry, long offset) {
 
 static void
 follow(struct search *search, uintptr_t at) {
-  struct robust_list_head head;
-  struct robust_list entry;
+  struct robust_list_head head = { .futex_offset = 0 };
+  struct robust_list entry = { NULL };
   if (at == 0 || !peek(at, &head, sizeof head))
     return;
   add(search, entry_of(head.list_op_pending), head.futex_offset);

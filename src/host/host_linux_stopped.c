@@ -13,19 +13,26 @@
 #define PATH_SIZE 64
 #define TEXT_SIZE 1024
 
+/* Returns where the text ends. */
+static char *
+append(char *to, const char *text) {
+  size_t len = strlen(text);
+  memcpy(to, text, len + 1);
+  return to + len;
+}
+
 /* "/proc/PID", then more. */
 static void
 path_of_process(char path[PATH_SIZE], uint64_t pid, const char *rest) {
   char digits[20];
   size_t n = 0;
-  size_t at = sizeof "/proc/" - 1;
-  memcpy(path, "/proc/", at);
+  char *at = append(path, "/proc/");
   do
     digits[n++] = (char)('0' + pid % 10);
   while ((pid /= 10) != 0);
   while (n > 0)
-    path[at++] = digits[--n];
-  memcpy(path + at, rest, strlen(rest) + 1);
+    *at++ = digits[--n];
+  append(at, rest);
 }
 
 /* The fields behind the name in parentheses, which may hold anything; NULL: it ended. */
@@ -59,13 +66,9 @@ look_at_thread(const char *name, void *arg) {
   struct threads *threads = arg;
   char path[PATH_SIZE * 2];
   char text[TEXT_SIZE];
-  size_t len = strlen(threads->directory);
-  if (len + strlen(name) + sizeof "//stat" > sizeof path)
+  if (strlen(threads->directory) + strlen(name) + sizeof "//stat" > sizeof path)
     return ENAMETOOLONG;
-  memcpy(path, threads->directory, len);
-  path[len++] = '/';
-  memcpy(path + len, name, strlen(name));
-  memcpy(path + len + strlen(name), "/stat", sizeof "/stat");
+  append(append(append(append(path, threads->directory), "/"), name), "/stat");
   const char *fields = fields_of(path, text);
   if (fields != NULL && strchr("TtZX", *fields) == NULL)
     threads->any_runs = true;
