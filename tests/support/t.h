@@ -241,4 +241,37 @@ struct t_meeting t_meeting(void);
 void t_ping(const struct t_meeting *m);
 void t_wait(const struct t_meeting *m);
 
+/* ---- stranger.c: unrelated processes of this program ------------------------------------------ */
+
+/* Spawned, not forked: it inherits the environment and pipes, and nothing else. It runs the
+ * functions of this program that it is asked to run, one after the other. */
+struct t_stranger {
+  pid_t pid;
+  int fd;
+};
+/* What can be asked for. The result and errno (T_ERRNO_UNTOUCHED before the call) are handed back. */
+typedef intmax_t t_service(intmax_t a, intmax_t b, const char *text);
+
+struct t_stranger t_stranger(void);
+/* Asks and waits. text may be NULL. */
+intmax_t t_ask(struct t_at at, const struct t_stranger *s, t_service *fn, intmax_t a, intmax_t b,
+               const char *text);
+/* The same in two steps; several can be at work. */
+void t_ask_begin(struct t_at at, const struct t_stranger *s, t_service *fn, intmax_t a, intmax_t b,
+                 const char *text);
+intmax_t t_answer(struct t_at at, const struct t_stranger *s);
+/* False: it ended instead (its asker reaps it). */
+bool t_answered(const struct t_stranger *s, intmax_t *result);
+/* It calls exit(0). */
+void t_dismiss(struct t_at at, const struct t_stranger *s);
+void t_kill_stranger(struct t_at at, const struct t_stranger *s);
+
+/* New memory that strangers can share by its id, whatever softmap does; zeros. */
+void *t_common(size_t size, int *id);
+void *t_common_of(int id);
+
+/* For t_run. */
+#define T_STRANGER_WORD "--stranger"
+_Noreturn void t_stranger_serve(const char *fd_text, const char *parent_text);
+
 #endif
