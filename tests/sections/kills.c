@@ -1,0 +1,251 @@
+/* kills.c - a process killed at every call of the host during sync, fill, growth, join and leave, with
+ * a survivor and without. Afterwards, when the survivor has synced, or what was left was recovered,
+ * the file is what the section was, stores that nobody had synced included.
+ */
+#include "sections.h"
+
+enum { PAGES = 8, MORE_PAGES = 12, CALLS_MAX = 60 };
+
+static char path[T_PATH];
+static int fd;
+static unsigned char *want; /* what the file must hold in the end */
+static size_t want_size;
+static unsigned char value; /* of this round */
+
+static void
+want_byte(size_t offset, unsigned char byte) {
+  want[offset] = byte;
+}
+
+/* ---- What the victim is killed in -------------------------------------------------------------- */
+
+static intmax_t
+act_sync(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  return msync(stranger_at, t_pages(PAGES), MS_SYNC);
+}
+
+static intmax_t
+act_fill(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  for (size_t page = 0; page < PAGES; page++)
+    (void)GET(stranger_at + t_pages(page));
+  return 0;
+}
+
+static intmax_t
+act_grow(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  return GET(stranger_at + t_pages(PAGES + 2));
+}
+
+static intmax_t
+act_leave(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  return munmap(stranger_at, stranger_len);
+}
+
+static intmax_t
+act_join(intmax_t a, intmax_t b, const char *name) {
+  (void)a;
+  (void)b;
+  return stranger_map(MORE_PAGES, S_SHARED, name);
+}
+
+static const struct act {
+  const char *name;
+  t_service *run;
+  const char *fill;
+} act_sync_row = { "sync", act_sync, "fill=whole" },
+  act_fill_row = { "fill", act_fill, "fill=touch" },
+  act_grow_row = { "grow", act_grow, "fill=whole" },
+  act_leave_row = { "leave", act_leave, "fill=whole" },
+  act_join_row = { "join", act_join, "fill=whole" };
+
+/* The armed part: the rule holds for this call alone. */
+static t_service *const acts[] = { act_sync, act_fill, act_grow, act_leave, act_join };
+
+static intmax_t
+act_armed(intmax_t site_and_act, intmax_t nth, const char *text) {
+  intmax_t result;
+
+  (void)stranger_arm_kill(site_and_act & 0xff, nth, NULL);
+  result = acts[site_and_act >> 8](0, 0, text);
+  inject_disarm();
+  return result;
+}
+
+static intmax_t
+act_number(const struct act *act) {
+  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+    if (acts[i] == act->run)
+      return (intmax_t)i;
+  return -1;
+}
+
+/* ---- One kill -------------------------------------------------------------------------------- */
+
+static void
+new_file(void) {
+  fd = t_tmpfile(path, (off_t)t_pages(PAGES));
+  want_size = t_pages(PAGES);
+  T_EQ(pread(fd, want, want_size, 0), want_size);
+  value++;
+}
+
+/* A store that stays in memory until somebody syncs. */
+static void
+stores(const struct t_stranger *s, size_t offset, unsigned char byte) {
+  T_OK(t_ask(T_HERE, s, stranger_store, (intmax_t)offset, byte, NULL));
+  want_byte(offset, byte);
+}
+
+static void
+grow_file(void) {
+  T_OK(ftruncate(fd, (off_t)t_pages(MORE_PAGES)));
+  memset(want + want_size, 0, t_pages(MORE_PAGES) - want_size);
+  want_size = t_pages(MORE_PAGES);
+}
+
+/* Was it killed? */
+static bool
+act_and_die(struct t_stranger *victim, const struct act *act, intmax_t site, intmax_t nth) {
+  intmax_t result;
+
+  t_ask_begin(T_HERE, victim, act_armed, site | act_number(act) << 8, nth, path);
+  if (t_answered(victim, &result)) {
+    T_CHECK(result >= 0);
+    return false;
+  }
+  T_REAP(victim->pid, T_KILLED(SIGKILL));
+  (void)close(victim->fd);
+  return true;
+}
+
+static void
+file_is_as_wanted(void) {
+  T_FILE_SIZE(fd, want_size);
+  T_FILE_EQUALS(fd, 0, want, want_size);
+}
+
+/* Somebody else is in the section all the time. */
+static void
+survivor_goes_on(const struct t_stranger *survivor) {
+  for (size_t page = 0; page < PAGES; page++)
+    T_EQ(S_LOAD(*survivor, t_pages(page) + 10), want[t_pages(page) + 10]);
+  stores(survivor, t_pages(5) + 20, value);
+  T_OK(S_SYNC(*survivor));
+  file_is_as_wanted();
+  stores(survivor, t_pages(6) + 21, value);
+  T_OK(S_UNMAP(*survivor));
+  file_is_as_wanted();
+}
+
+/* Nobody is. A file that had grown behind softmap's back is only written to if somebody says so. */
+static void
+rest_is_recovered(const struct act *act, const struct t_stranger *next) {
+  struct softmap_section section;
+  ssize_t n = softmap_sections(&section, 1);
+
+  T_CHECK(n == 0 || n == 1);
+  if (n == 1 && softmap_recover(section.name, NULL) != 0) {
+    T_EQ(errno, ECANCELED);
+    T_CHECK(act->run == act_grow && (section.flags & SOFTMAP_SECTION_CHANGED) != 0);
+    T_OK(recover_with(section.name, 0, NULL, path));
+  }
+  file_is_as_wanted();
+  /* What a maker left half-made isn't a section: who maps next sweeps it away. */
+  T_OK(S_MAP(*next, path, MORE_PAGES, S_SHARED));
+  T_OK(S_UNMAP(*next));
+  file_is_as_wanted();
+}
+
+/* False: the act made fewer calls of this site. */
+static bool
+one_kill(const struct act *act, bool with_survivor, intmax_t site, intmax_t nth,
+         struct t_stranger *survivor) {
+  struct t_stranger victim = t_stranger();
+  bool killed;
+
+  new_file();
+  T_OK(S_CONFIGURE(victim, act->fill));
+  if (with_survivor) {
+    T_OK(S_MAP(*survivor, path, MORE_PAGES, S_SHARED));
+    stores(survivor, t_pages(1) + 10, value);
+  }
+  if (act->run != act_join) {
+    T_OK(S_MAP(victim, path, MORE_PAGES, S_SHARED));
+    for (size_t page = 0; page < PAGES; page += act->run == act_fill ? PAGES : 2)
+      stores(&victim, t_pages(page) + 10, value);
+    stores(&victim, t_pages(1) + 11, value);
+  }
+  if (act->run == act_grow) /* which softmap is to find out */
+    grow_file();
+  killed = act_and_die(&victim, act, site, nth);
+  if (!killed)
+    T_DISMISS(victim);
+  if (with_survivor)
+    survivor_goes_on(survivor);
+  else
+    rest_is_recovered(act, survivor);
+  (void)close(fd);
+  return killed;
+}
+
+/* At every call, before and after it. */
+static void
+kill_everywhere(const struct act *act, bool with_survivor) {
+  struct t_stranger survivor = t_stranger();
+  unsigned rounds = 0;
+  unsigned killed = 0;
+
+  t_limit_this_process(600);
+  want = malloc(t_pages(MORE_PAGES));
+  T_CHECK(want != NULL);
+  for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
+    for (intmax_t nth = 1; nth < 2 * CALLS_MAX; nth++) {
+      intmax_t after = nth % 2 != 0 ? 0 : KILL_AFTER;
+
+      if (++rounds % 64 == 0) { /* a new one before its time is up */
+        T_DISMISS(survivor);
+        survivor = t_stranger();
+      }
+      if (!one_kill(act, with_survivor, site, (nth + 1) / 2 | after, &survivor))
+        break;
+      killed++;
+      T_NOTHING_LEFT();
+    }
+  T_DISMISS(survivor);
+  t_note("%s: killed %u times", act->name, killed);
+  T_CHECK(killed >= 6);
+}
+
+#define BOTH(act)                                                                                  \
+  static void act##_survived(void) {                                                               \
+    kill_everywhere(&act_##act##_row, true);                                                       \
+  }                                                                                                \
+  static void act##_recovered(void) {                                                              \
+    kill_everywhere(&act_##act##_row, false);                                                      \
+  }
+BOTH(sync)
+BOTH(fill)
+BOTH(grow)
+BOTH(leave)
+BOTH(join)
+
+static const struct t_case cases[] = {
+  T_CASE_MAPS_NOTHING(sync_survived),  T_CASE_MAPS_NOTHING(sync_recovered),
+  T_CASE_MAPS_NOTHING(fill_survived),  T_CASE_MAPS_NOTHING(fill_recovered),
+  T_CASE_MAPS_NOTHING(grow_survived),  T_CASE_MAPS_NOTHING(grow_recovered),
+  T_CASE_MAPS_NOTHING(leave_survived), T_CASE_MAPS_NOTHING(leave_recovered),
+  T_CASE_MAPS_NOTHING(join_survived),  T_CASE_MAPS_NOTHING(join_recovered),
+};
+T_MAIN(cases)
