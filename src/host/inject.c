@@ -6,7 +6,7 @@
  *     CALL:NTH:TIMES:ACTION    map:3:1:ENOMEM   write:1:*:short=100   flush:2:1:kill_after
  *
  * TIMES is a number or *, persistently; ACTION is the name or number of an errno, kill,
- * kill_after, or short=BYTES.
+ * kill_after, stop_after, or short=BYTES.
  *
  * Reached from the fault handler through the host's functions, so: atomics and initial-exec
  * thread-local variables only.
@@ -26,7 +26,7 @@
 /* What a site's call now under way in this thread is to do when it gets there. */
 struct pending {
   uint32_t shorten;
-  uint32_t kill_after;
+  int end_signal; /* when the call is done; 0: none */
 };
 
 static const char *const names[] = {
@@ -36,8 +36,8 @@ static const char *const names[] = {
 };
 
 static _Atomic uint32_t is_armed;
-static _Atomic uint32_t rule_call, rule_nth, rule_times, rule_shorten, rule_kill, rule_kill_after;
-static _Atomic int rule_error;
+static _Atomic uint32_t rule_call, rule_nth, rule_times, rule_shorten, rule_kill;
+static _Atomic int rule_error, rule_end_signal;
 static _Atomic uint32_t calls[HOST_CALL_COUNT];
 static _Atomic uint32_t fired;
 static __thread struct pending pending __attribute__((tls_model("initial-exec")));
@@ -53,8 +53,8 @@ set(_Atomic uint32_t *word, uint32_t value) {
 }
 
 static void
-end_process(void) {
-  raw2(SYS_kill, raw0(SYS_getpid), SIGKILL);
+signal_process(int signo) {
+  raw2(SYS_kill, raw0(SYS_getpid), signo);
 }
 
 /* ---- Rules --------------------------------------------------------------------------------- */
@@ -70,7 +70,8 @@ inject_arm(const struct inject_rule *rule) {
   set(&rule_times, rule->times);
   set(&rule_shorten, rule->shorten);
   set(&rule_kill, rule->kill != 0);
-  set(&rule_kill_after, rule->kill_after != 0);
+  int end_signal = rule->kill_after ? SIGKILL : rule->stop_after ? SIGSTOP : 0;
+  atomic_store_explicit(&rule_end_signal, end_signal, memory_order_relaxed);
   atomic_store_explicit(&rule_error, rule->error, memory_order_relaxed);
   atomic_store_explicit(&is_armed, 1, memory_order_release);
 }
@@ -108,12 +109,12 @@ inject_before(enum host_call call) {
     return 0;
   atomic_fetch_add_explicit(&fired, 1, memory_order_relaxed);
   if (get(&rule_kill))
-    end_process();
+    signal_process(SIGKILL);
   int error = atomic_load_explicit(&rule_error, memory_order_relaxed);
   if (error != 0)
     return error;
   pending.shorten = get(&rule_shorten);
-  pending.kill_after = get(&rule_kill_after);
+  pending.end_signal = atomic_load_explicit(&rule_end_signal, memory_order_relaxed);
   return 0;
 }
 
@@ -121,9 +122,10 @@ void
 inject_after(enum host_call call) {
   if (get(&rule_call) != (uint32_t)call)
     return;
-  if (pending.kill_after)
-    end_process();
+  int signo = pending.end_signal;
   pending = (struct pending){ .shorten = 0 };
+  if (signo)
+    signal_process(signo);
 }
 
 size_t
@@ -193,6 +195,8 @@ parse_action(const char *text, struct inject_rule *rule) {
     rule->kill = 1;
   else if (strcmp(text, "kill_after") == 0)
     rule->kill_after = 1;
+  else if (strcmp(text, "stop_after") == 0)
+    rule->stop_after = 1;
   else if (strncmp(text, "short=", 6) == 0)
     return parse_number(text + 6, &rule->shorten) && rule->shorten != 0;
   else

@@ -39,6 +39,7 @@ struct inject_rule {
   uint32_t shorten; /* read and write: at most so many bytes; 0: as asked */
   int kill;         /* 1: SIGKILL instead of the call */
   int kill_after;   /* 1: SIGKILL when the call is done */
+  int stop_after;   /* 1: SIGSTOP when the call is done */
 };
 void inject_arm(const struct inject_rule *rule); /* one rule at a time; replaces the last */
 void inject_disarm(void);

@@ -103,6 +103,26 @@ kill_comes_before_or_after_the_call(void **state) {
   assert_int_equal(host_resize(file, 100), 0);
 }
 
+static void
+stop_comes_after_the_call(void **state) {
+  const struct inject_rule rule = {
+    .call = HOST_CALL_resize, .nth = 1, .times = 1, .stop_after = 1
+  };
+  struct host_stat st;
+  int status;
+  (void)state;
+  pid_t pid = start_child(resize_under_rule, (void *)(uintptr_t)&rule);
+  assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+  assert_true(WIFSTOPPED(status));
+  assert_int_equal(host_stat_fd(file, &st), 0);
+  assert_int_equal(st.size, 200);
+  assert_int_equal(kill(pid, SIGCONT), 0);
+  assert_int_equal(reap(pid), 0);
+  assert_int_equal(host_stat_fd(file, &st), 0);
+  assert_int_equal(st.size, 300);
+  assert_int_equal(host_resize(file, 100), 0);
+}
+
 static int
 flush_in_child(void *arg) {
   (void)arg;
@@ -143,6 +163,7 @@ variable_arms_a_rule(void **state) {
     { "flush:1:1:kill", KILLED(SIGKILL) },
     { "flush:3:1:kill", 200 },
     { "flush:2:1:kill_after", KILLED(SIGKILL) },
+    { "flush:3:1:stop_after", 200 },
     { "flush:1:1:short=7", 200 },
     { "read:1:1:EIO", 200 },
     { "", 200 },
@@ -178,6 +199,7 @@ main(void) {
     cmocka_unit_test(other_sites_are_left_alone),
     cmocka_unit_test(failed_call_isn_t_made),
     cmocka_unit_test(kill_comes_before_or_after_the_call),
+    cmocka_unit_test(stop_comes_after_the_call),
     cmocka_unit_test(fork_inherits_the_rule),
     cmocka_unit_test(variable_arms_a_rule),
   };
