@@ -19,8 +19,8 @@ static int
 check(int fd, mode_t type) {
   struct host_stat stat;
   int error = host_stat_fd(fd, &stat);
-  if (error)
-    return error;
+  if (error || stat.links == 0) /* removed since we opened it */
+    return error ? error : ENOENT;
   if ((stat.mode & S_IFMT) != type || stat.owner != host_user() || (stat.mode & 077) ||
       (type == S_IFREG && stat.links != 1))
     return EPERM;

@@ -1,8 +1,13 @@
 /* kills.c - a process killed at every call of the host during sync, fill, growth, join and leave, with
  * a survivor and without. Afterwards, when the survivor has synced, or what was left was recovered,
  * the file is what the section was, stores that nobody had synced included.
+ *
+ * The same with a stop in place of the kill: the other one goes on meanwhile, syncs and leaves; then
+ * the stopped one goes on, and nothing is lost.
  */
 #include "sections.h"
+
+#include <poll.h>
 
 enum { PAGES = 8, MORE_PAGES = 12, CALLS_MAX = 60 };
 
@@ -73,11 +78,16 @@ static const struct act {
 /* The armed part: the rule holds for this call alone. */
 static t_service *const acts[] = { act_sync, act_fill, act_grow, act_leave, act_join };
 
+enum { STOP = 1 << 17 };
+
 static intmax_t
 act_armed(intmax_t site_and_act, intmax_t nth, const char *text) {
   intmax_t result;
 
-  (void)stranger_arm_kill(site_and_act & 0xff, nth, NULL);
+  if ((nth & STOP) != 0)
+    (void)stranger_arm_stop(site_and_act & 0xff, nth & ~STOP, NULL);
+  else
+    (void)stranger_arm_kill(site_and_act & 0xff, nth, NULL);
   result = acts[site_and_act >> 8](0, 0, text);
   inject_disarm();
   return result;
@@ -228,6 +238,90 @@ kill_everywhere(const struct act *act, bool with_survivor) {
   T_CHECK(killed >= 6);
 }
 
+/* ---- Stops ----------------------------------------------------------------------------------- */
+
+/* Was it stopped? Otherwise it has answered. */
+static bool
+act_and_stop(const struct t_stranger *victim, const struct act *act, intmax_t site, intmax_t nth) {
+  struct pollfd answer = { .fd = victim->fd, .events = POLLIN };
+  int status;
+  pid_t pid;
+
+  t_ask_begin(T_HERE, victim, act_armed, site | act_number(act) << 8, nth | STOP, path);
+  do {
+    T_CHECK(poll(&answer, 1, 1) >= 0);
+    pid = waitpid(victim->pid, &status, WNOHANG | WUNTRACED);
+    T_CHECK(pid == 0 || (pid == victim->pid && WIFSTOPPED(status)));
+  } while (pid == 0 && answer.revents == 0);
+  return pid != 0;
+}
+
+static bool
+one_stop(const struct act *act, intmax_t site, intmax_t nth, const struct t_stranger *survivor) {
+  struct t_stranger victim = t_stranger();
+  bool stopped;
+
+  new_file();
+  T_OK(S_CONFIGURE(victim, act->fill));
+  T_OK(S_MAP(*survivor, path, MORE_PAGES, S_SHARED));
+  stores(survivor, t_pages(1) + 10, value);
+  if (act->run != act_join) {
+    T_OK(S_MAP(victim, path, MORE_PAGES, S_SHARED));
+    for (size_t page = 0; page < PAGES; page += act->run == act_fill ? PAGES : 2)
+      stores(&victim, t_pages(page) + 10, value);
+  }
+  stopped = act_and_stop(&victim, act, site, nth);
+  survivor_goes_on(survivor);
+  if (stopped)
+    T_OK(kill(victim.pid, SIGCONT));
+  T_CHECK(t_answer(T_HERE, &victim) >= 0);
+  file_is_as_wanted();
+  if (act->run != act_leave) {
+    for (size_t page = 0; page < PAGES; page++)
+      T_EQ(S_LOAD(victim, t_pages(page) + 10), want[t_pages(page) + 10]);
+    stores(&victim, t_pages(3) + 22, value);
+    T_OK(S_UNMAP(victim));
+  }
+  file_is_as_wanted();
+  T_DISMISS(victim);
+  (void)close(fd);
+  return stopped;
+}
+
+static void
+stop_everywhere(const struct act *act) {
+  struct t_stranger survivor = t_stranger();
+  unsigned rounds = 0;
+  unsigned stopped = 0;
+
+  t_limit_this_process(600);
+  want = malloc(t_pages(MORE_PAGES));
+  T_CHECK(want != NULL);
+  for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
+    for (intmax_t nth = 1; nth < CALLS_MAX; nth++) {
+      if (++rounds % 64 == 0) {
+        T_DISMISS(survivor);
+        survivor = t_stranger();
+      }
+      if (!one_stop(act, site, nth, &survivor))
+        break;
+      stopped++;
+      T_NOTHING_LEFT();
+    }
+  T_DISMISS(survivor);
+  t_note("%s: stopped %u times", act->name, stopped);
+  T_CHECK(stopped >= 3);
+}
+
+#define STOPPED(act)                                                                               \
+  static void act##_stopped(void) {                                                                \
+    stop_everywhere(&act_##act##_row);                                                             \
+  }
+STOPPED(sync)
+STOPPED(fill)
+STOPPED(leave)
+STOPPED(join)
+
 #define BOTH(act)                                                                                  \
   static void act##_survived(void) {                                                               \
     kill_everywhere(&act_##act##_row, true);                                                       \
@@ -247,5 +341,7 @@ static const struct t_case cases[] = {
   T_CASE_MAPS_NOTHING(grow_survived),  T_CASE_MAPS_NOTHING(grow_recovered),
   T_CASE_MAPS_NOTHING(leave_survived), T_CASE_MAPS_NOTHING(leave_recovered),
   T_CASE_MAPS_NOTHING(join_survived),  T_CASE_MAPS_NOTHING(join_recovered),
+  T_CASE_MAPS_NOTHING(sync_stopped),   T_CASE_MAPS_NOTHING(fill_stopped),
+  T_CASE_MAPS_NOTHING(leave_stopped),  T_CASE_MAPS_NOTHING(join_stopped),
 };
 T_MAIN(cases)

@@ -29,6 +29,18 @@ stranger_arm_kill(intmax_t site, intmax_t nth, const char *text) {
   return 0;
 }
 
+/* ... or stops it, after the call. */
+static inline intmax_t
+stranger_arm_stop(intmax_t site, intmax_t nth, const char *text) {
+  struct inject_rule rule = {
+    .call = (enum host_call)site, .nth = (uint32_t)nth, .times = 1, .stop_after = 1
+  };
+
+  (void)text;
+  inject_arm(&rule);
+  return 0;
+}
+
 static inline intmax_t
 stranger_configure(intmax_t a, intmax_t b, const char *name_value) {
   char name[T_PATH];
