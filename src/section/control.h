@@ -66,8 +66,8 @@ struct control {
   _Atomic uint64_t mtime_ns; /* of the file after our last write or look; 0: unknown */
   _Atomic uint64_t life;     /* LIFE_* */
   _Atomic uint32_t
-      mtime_unsure; /* 1: a dead process was just writing, and its lane is used again */
-  uint32_t reserved;
+      mtime_unsure;         /* 1: a dead process was just writing, and its lane is used again */
+  _Atomic uint32_t cutting; /* 1: what lies past the end isn't cut off everywhere yet */
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
   uint64_t twins_offset;                /* where twins go */
@@ -123,7 +123,8 @@ void control_init(struct control *control, const struct host_stat *file, size_t 
 /* Is it a header that we can work with?  0, or EINVAL, EPROTO (another version or page size).
  * Nothing in it is believed before. */
 SOFTMAP_MUST_CHECK int control_check(const struct control *control, uint64_t control_size);
-/* How many pages would a sync write?  By reading only, for who isn't in the section. */
+/* How many pages would a sync write?  By reading only, for who isn't in the section.  EINVAL: there
+ * are states that no version of ours writes. */
 SOFTMAP_MUST_CHECK int control_count_dirty(int control_fd, const struct control *control,
                                            uint64_t *out);
 

@@ -154,20 +154,35 @@ zero_tail(struct section *section, uint64_t size) {
   return 0;
 }
 
+/* Whoever shrank the section may have died since.  As long as the data is longer there may be
+ * states to be reset. */
+static int
+cut_off(struct section *section) {
+  struct host_stat data;
+  uint64_t size = atomic_load(&section->control->size);
+  uint64_t npages = pages_of(size);
+  int error = host_stat_fd(section->data_fd, &data);
+  if (!error)
+    error = extent_reach(section, pages_of(data.size));
+  for (uint64_t page = npages; !error && page < pages_of(data.size); page++)
+    atomic_store(section_state(section, page), PAGE_UNFILLED);
+  if (!error)
+    error = host_resize(section->data_fd, npages << host_config.page_shift);
+  if (!error)
+    error = zero_tail(section, size);
+  if (!error)
+    atomic_store(&section->control->cutting, 0);
+  return error;
+}
+
 static int
 shrink(struct section *section, uint64_t old_size, uint64_t new_size) {
-  uint64_t npages = pages_of(new_size);
-  uint64_t reach = section_reach(section);
-  uint64_t old_npages = pages_of(old_size);
+  atomic_store(&section->control->cutting, 1);
+  /* What is open stays open. */
+  control_note_past_end(section->control, pages_of(new_size), pages_of(old_size));
   atomic_store(&section->control->size, new_size);
-  control_note_past_end(section->control, npages, old_npages); /* what is open stays open */
-  int error = host_resize(section->data_fd, npages << host_config.page_shift);
-  if (!error)
-    error = zero_tail(section, new_size);
-  for (uint64_t page = npages; page < old_npages && page < reach; page++)
-    atomic_store(section_state(section, page), PAGE_UNFILLED);
   counter_add(COUNT_FILES_SHRUNK, 1);
-  return error;
+  return cut_off(section);
 }
 
 /* Only one process at a time; the lock goes with a process that dies. */
@@ -192,6 +207,10 @@ follow(struct section *section, bool *changed) {
     return error;
   uint64_t old_size = atomic_load(&section->control->size);
   *changed |= stat.size != old_size;
+  if (atomic_load(&section->control->cutting))
+    error = cut_off(section);
+  if (error)
+    return error;
   if (stat.size > old_size)
     error = grow(section, old_size, stat.size);
   else if (stat.size < old_size)
@@ -206,7 +225,8 @@ section_follow(struct section *section, bool *changed) {
   struct host_stat stat;
   *changed = false;
   int error = host_stat_fd(section->file_fd, &stat);
-  if (error || stat.size == atomic_load(&section->control->size))
+  if (error || (stat.size == atomic_load(&section->control->size) &&
+                !atomic_load(&section->control->cutting)))
     return error;
   lock_take(&section->resize_lock);
   error = resize_gate(section);

@@ -1,9 +1,11 @@
 /* summary.c - the summary of a block of pages. */
 #include "section/scan.h"
 
+/* Only pages that exist: a process killed while it followed a shrinking file leaves states. */
 static bool
 has_dirty(struct section *section, uint64_t first) {
-  uint64_t end = first + SUMMARY_PAGES;
+  uint64_t npages = section_npages(section);
+  uint64_t end = first + SUMMARY_PAGES < npages ? first + SUMMARY_PAGES : npages;
   for (uint64_t page = first; (page = scan_busy(section, page, end)) < end; page++)
     if (page_is_dirty(atomic_load(section_state(section, page))))
       return true;
@@ -30,7 +32,7 @@ summary_settle(struct section *section, uint64_t page) {
   do
     turn = (uint8_t)(((now & SUMMARY_TURN) + 0x10) & SUMMARY_TURN) | SUMMARY_CHECKING;
   while (!atomic_compare_exchange_weak(
-    summary, &now, (uint8_t)((now & ~(SUMMARY_TURN | SUMMARY_CHECKING)) | turn)));
+      summary, &now, (uint8_t)((now & ~(SUMMARY_TURN | SUMMARY_CHECKING)) | turn)));
   if (has_dirty(section, first)) {
     summary_set(section, first, SUMMARY_DIRTY);
     return;

@@ -51,6 +51,14 @@ act_grow(intmax_t a, intmax_t b, const char *text) {
 }
 
 static intmax_t
+act_shrink(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  return msync(stranger_at, t_pages(1), MS_ASYNC);
+}
+
+static intmax_t
 act_leave(intmax_t a, intmax_t b, const char *text) {
   (void)a;
   (void)b;
@@ -72,11 +80,12 @@ static const struct act {
 } act_sync_row = { "sync", act_sync, "fill=whole" },
   act_fill_row = { "fill", act_fill, "fill=touch" },
   act_grow_row = { "grow", act_grow, "fill=whole" },
+  act_shrink_row = { "shrink", act_shrink, "fill=whole" },
   act_leave_row = { "leave", act_leave, "fill=whole" },
   act_join_row = { "join", act_join, "fill=whole" };
 
 /* The armed part: the rule holds for this call alone. */
-static t_service *const acts[] = { act_sync, act_fill, act_grow, act_leave, act_join };
+static t_service *const acts[] = { act_sync, act_fill, act_grow, act_shrink, act_leave, act_join };
 
 enum { STOP = 1 << 17 };
 
@@ -125,6 +134,21 @@ grow_file(void) {
   want_size = t_pages(MORE_PAGES);
 }
 
+/* By its last page, which is dirty, and a part of the one before. */
+static void
+shrink_file(void) {
+  want_size = t_pages(PAGES - 1) - 100;
+  T_OK(ftruncate(fd, (off_t)want_size));
+}
+
+static void
+resize_file(const struct act *act) {
+  if (act->run == act_grow)
+    grow_file();
+  else if (act->run == act_shrink)
+    shrink_file();
+}
+
 /* Was it killed? */
 static bool
 act_and_die(struct t_stranger *victim, const struct act *act, intmax_t site, intmax_t nth) {
@@ -146,20 +170,40 @@ file_is_as_wanted(void) {
   T_FILE_EQUALS(fd, 0, want, want_size);
 }
 
+static void
+memory_is_as_wanted(const struct t_stranger *s) {
+  for (size_t page = 0; page < PAGES && t_pages(page) < want_size; page++)
+    T_EQ(S_LOAD(*s, t_pages(page) + 10), want[t_pages(page) + 10]);
+}
+
+/* What was cut off comes back as zeros. */
+static void
+file_grows_again(const struct t_stranger *s) {
+  grow_file();
+  T_OK(S_SYNC(*s));
+  T_EQ(S_LOAD(*s, t_pages(PAGES - 1) + 10), 0);
+  T_EQ(S_LOAD(*s, t_pages(PAGES - 1) - 1), 0);
+  stores(s, t_pages(PAGES - 1) + 9, value);
+}
+
 /* Somebody else is in the section all the time. */
 static void
-survivor_goes_on(const struct t_stranger *survivor) {
-  for (size_t page = 0; page < PAGES; page++)
-    T_EQ(S_LOAD(*survivor, t_pages(page) + 10), want[t_pages(page) + 10]);
+survivor_goes_on(const struct act *act, const struct t_stranger *survivor) {
+  if (act->run != act_shrink) /* of which it doesn't know yet */
+    memory_is_as_wanted(survivor);
   stores(survivor, t_pages(5) + 20, value);
   T_OK(S_SYNC(*survivor));
   file_is_as_wanted();
+  memory_is_as_wanted(survivor);
+  if (act->run == act_shrink)
+    file_grows_again(survivor);
   stores(survivor, t_pages(6) + 21, value);
   T_OK(S_UNMAP(*survivor));
   file_is_as_wanted();
 }
 
-/* Nobody is. A file that had grown behind softmap's back is only written to if somebody says so. */
+/* Nobody is. A file that had changed behind softmap's back is only written to if somebody says so;
+ * what was cut off unnoticed then comes back. */
 static void
 rest_is_recovered(const struct act *act, const struct t_stranger *next) {
   struct softmap_section section;
@@ -168,7 +212,10 @@ rest_is_recovered(const struct act *act, const struct t_stranger *next) {
   T_CHECK(n == 0 || n == 1);
   if (n == 1 && softmap_recover(section.name, NULL) != 0) {
     T_EQ(errno, ECANCELED);
-    T_CHECK(act->run == act_grow && (section.flags & SOFTMAP_SECTION_CHANGED) != 0);
+    T_CHECK((act->run == act_grow || act->run == act_shrink) &&
+            (section.flags & SOFTMAP_SECTION_CHANGED) != 0);
+    if (act->run == act_shrink && section.size > want_size)
+      want_size = (size_t)section.size;
     T_OK(recover_with(section.name, 0, NULL, path));
   }
   file_is_as_wanted();
@@ -196,14 +243,14 @@ one_kill(const struct act *act, bool with_survivor, intmax_t site, intmax_t nth,
     for (size_t page = 0; page < PAGES; page += act->run == act_fill ? PAGES : 2)
       stores(&victim, t_pages(page) + 10, value);
     stores(&victim, t_pages(1) + 11, value);
+    stores(&victim, t_pages(PAGES - 1) + 11, value);
   }
-  if (act->run == act_grow) /* which softmap is to find out */
-    grow_file();
+  resize_file(act); /* which softmap is to find out */
   killed = act_and_die(&victim, act, site, nth);
   if (!killed)
     T_DISMISS(victim);
   if (with_survivor)
-    survivor_goes_on(survivor);
+    survivor_goes_on(act, survivor);
   else
     rest_is_recovered(act, survivor);
   (void)close(fd);
@@ -271,14 +318,13 @@ one_stop(const struct act *act, intmax_t site, intmax_t nth, const struct t_stra
       stores(&victim, t_pages(page) + 10, value);
   }
   stopped = act_and_stop(&victim, act, site, nth);
-  survivor_goes_on(survivor);
+  survivor_goes_on(act, survivor);
   if (stopped)
     T_OK(kill(victim.pid, SIGCONT));
   T_CHECK(t_answer(T_HERE, &victim) >= 0);
   file_is_as_wanted();
   if (act->run != act_leave) {
-    for (size_t page = 0; page < PAGES; page++)
-      T_EQ(S_LOAD(victim, t_pages(page) + 10), want[t_pages(page) + 10]);
+    memory_is_as_wanted(&victim);
     stores(&victim, t_pages(3) + 22, value);
     T_OK(S_UNMAP(victim));
   }
@@ -332,16 +378,18 @@ STOPPED(join)
 BOTH(sync)
 BOTH(fill)
 BOTH(grow)
+BOTH(shrink)
 BOTH(leave)
 BOTH(join)
 
 static const struct t_case cases[] = {
-  T_CASE_MAPS_NOTHING(sync_survived),  T_CASE_MAPS_NOTHING(sync_recovered),
-  T_CASE_MAPS_NOTHING(fill_survived),  T_CASE_MAPS_NOTHING(fill_recovered),
-  T_CASE_MAPS_NOTHING(grow_survived),  T_CASE_MAPS_NOTHING(grow_recovered),
-  T_CASE_MAPS_NOTHING(leave_survived), T_CASE_MAPS_NOTHING(leave_recovered),
-  T_CASE_MAPS_NOTHING(join_survived),  T_CASE_MAPS_NOTHING(join_recovered),
-  T_CASE_MAPS_NOTHING(sync_stopped),   T_CASE_MAPS_NOTHING(fill_stopped),
-  T_CASE_MAPS_NOTHING(leave_stopped),  T_CASE_MAPS_NOTHING(join_stopped),
+  T_CASE_MAPS_NOTHING(sync_survived),   T_CASE_MAPS_NOTHING(sync_recovered),
+  T_CASE_MAPS_NOTHING(fill_survived),   T_CASE_MAPS_NOTHING(fill_recovered),
+  T_CASE_MAPS_NOTHING(grow_survived),   T_CASE_MAPS_NOTHING(grow_recovered),
+  T_CASE_MAPS_NOTHING(shrink_survived), T_CASE_MAPS_NOTHING(shrink_recovered),
+  T_CASE_MAPS_NOTHING(leave_survived),  T_CASE_MAPS_NOTHING(leave_recovered),
+  T_CASE_MAPS_NOTHING(join_survived),   T_CASE_MAPS_NOTHING(join_recovered),
+  T_CASE_MAPS_NOTHING(sync_stopped),    T_CASE_MAPS_NOTHING(fill_stopped),
+  T_CASE_MAPS_NOTHING(leave_stopped),   T_CASE_MAPS_NOTHING(join_stopped),
 };
 T_MAIN(cases)
