@@ -154,7 +154,9 @@ enter(struct work *work) {
     error = lane_enter(section);
   if (!error)
     error = choose(work, others.dead_writing);
-  if (error)
+  if (error == EINVAL)
+    life_leave_as_it_is(section);
+  else if (error)
     life_leave_behind(section);
   return error;
 }
@@ -268,6 +270,8 @@ discard_damaged_job(void *arg) {
     error = EBUSY;
   if (!error)
     error = fds[0] >= 0 ? files_remove_named(root, name, fds[0]) : host_unlink(root, name);
+  if (error == EISDIR) /* nothing that we make; what is in it isn't ours */
+    error = EACCES;
   for (int i = 0; i < 3; i++)
     if (fds[i] >= 0 && host_close(fds[i]) && !error)
       error = EIO;

@@ -27,9 +27,10 @@ check(int fd, mode_t type) {
   return 0;
 }
 
+/* O_NONBLOCK: a pipe in its place would let us wait for ever. */
 static int
 open_checked(int *out, int directory, const char *name, int flags, mode_t type) {
-  int error = host_open(out, directory, name, flags | O_NOFOLLOW | O_CLOEXEC, 0);
+  int error = host_open(out, directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
   if (error)
     return error == ELOOP || error == ENOTDIR || error == EISDIR || error == ENXIO ? EPERM : error;
   error = check(*out, type);
@@ -38,12 +39,28 @@ open_checked(int *out, int directory, const char *name, int flags, mode_t type) 
   return error;
 }
 
+static int
+has_entry(const char *name, void *arg) {
+  (void)name;
+  (void)arg;
+  return EINVAL;
+}
+
+/* The control file is the last one to be removed: without it there is nothing else. */
+static int
+without_control(int directory) {
+  int error = host_list(directory, has_entry, NULL);
+  return error ? error : ENOENT;
+}
+
 int
 files_open_named(int root, const char *name, int flags, int out[3]) {
   out[0] = out[1] = out[2] = -1;
   int error = open_checked(&out[0], root, name, O_RDONLY | O_DIRECTORY, S_IFDIR);
   if (!error)
     error = open_checked(&out[1], out[0], CONTROL_NAME, flags, S_IFREG);
+  if (error == ENOENT && out[0] >= 0)
+    error = without_control(out[0]);
   if (!error)
     error = open_checked(&out[2], out[0], DATA_NAME, flags, S_IFREG);
   return error;

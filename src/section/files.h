@@ -16,7 +16,7 @@
  * again.  What was opened and mapped is the caller's to drop.  [keeper] */
 SOFTMAP_MUST_CHECK int files_make(struct section *section, const struct host_stat *file);
 /* Open the one that there is.  ENOENT: there is none.  EPERM: it isn't a directory with two files
- * of ours.  [keeper] */
+ * of ours.  EINVAL: somebody took its control file away.  [keeper] */
 SOFTMAP_MUST_CHECK int files_open(struct section *section);
 /* The same by name, for who only looks.  out: directory, control, data.  [any thread] */
 SOFTMAP_MUST_CHECK int files_open_named(int root, const char *name, int flags, int out[3]);

@@ -59,11 +59,15 @@ life_leave(struct section *section) {
 }
 
 void
-life_leave_behind(struct section *section) {
-  if (life_leave(section) != EAGAIN)
-    return;
+life_leave_as_it_is(struct section *section) {
   lane_leave(section);
   lane_give_back(section);
+}
+
+void
+life_leave_behind(struct section *section) {
+  if (life_leave(section) == EAGAIN)
+    life_leave_as_it_is(section);
 }
 
 void
@@ -77,12 +81,25 @@ life_end(struct section *section) {
 
 /* ---- Joining ------------------------------------------------------------------------------- */
 
-/* States that no version of ours writes, and files shorter than their header says. */
+/* Is there as much data as the header says?  Whoever shrinks the section moves the size first. */
+static bool
+is_data_short(struct section *section) {
+  for (;;) {
+    struct host_stat data;
+    uint64_t npages = section_npages(section);
+    if (host_stat_fd(section->data_fd, &data))
+      return true;
+    bool is_short = data.size >> host_config.page_shift < npages;
+    if (!is_short || section_npages(section) == npages)
+      return is_short;
+  }
+}
+
+/* States that no version of ours writes, and data shorter than the header says. */
 static bool
 is_damaged(struct section *section) {
-  struct host_stat data;
   uint64_t npages = section_npages(section);
-  if (host_stat_fd(section->data_fd, &data) || data.size >> host_config.page_shift < npages)
+  if (is_data_short(section))
     return true;
   for (uint64_t page = 0; page < npages; page++)
     if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
@@ -195,7 +212,7 @@ life_arrive(struct section *section) {
     return error;
   error = life_keep(section);
   if (!error)
-    error = reach_file(section);
+    error = is_data_short(section) ? EINVAL : reach_file(section);
   else
     files_remove(section); /* who removed it didn't get that far */
   if (error)
@@ -219,7 +236,9 @@ life_join(struct section *section, bool *left) {
     error = judge(section, others.dead_writing, left);
   if (!error)
     error = lane_enter(section);
-  if (error)
+  if (error == EBUSY)
+    life_leave_as_it_is(section); /* refused: for a recovery */
+  else if (error)
     life_leave_behind(section);
   return error;
 }

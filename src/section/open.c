@@ -73,6 +73,8 @@ join_or_make(struct section *section, bool *left) {
   section_drop(section);
   if (error == EPERM)
     return say_refused(section, ": what is in the way of its section is not ours");
+  if (error == EINVAL)
+    return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
   if (error == ENOENT)
     error = host_stat_fd(section->file_fd, &file);
   if (!error)

@@ -256,6 +256,8 @@ SOFTMAP_MUST_CHECK int life_keep(struct section *section);
 SOFTMAP_MUST_CHECK int life_leave(struct section *section);
 /* The same, leaving dirt behind if there is any. */
 void life_leave_behind(struct section *section);
+/* Leave and remove nothing: what is damaged may look as if there were no dirt. */
+void life_leave_as_it_is(struct section *section);
 /* As life_leave at the end of the process, which stays a member of what it doesn't remove. */
 void life_end(struct section *section);
 

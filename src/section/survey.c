@@ -79,6 +79,16 @@ look_at_file(struct survey *survey, bool dead_writing) {
 
 /* ---- One section --------------------------------------------------------------------------- */
 
+/* Where nobody is alive: others may just be changing the size. */
+static int
+check_data(int data_fd, const struct control *header) {
+  struct host_stat data;
+  uint64_t npages =
+      (atomic_load(&header->size) + host_config.page_size - 1) >> host_config.page_shift;
+  int error = host_stat_fd(data_fd, &data);
+  return error ? error : data.size >> host_config.page_shift < npages ? EINVAL : 0;
+}
+
 /* ENOENT also: it was removed, only not yet entirely. */
 static int
 look(const int fds[3], struct survey *survey) {
@@ -99,6 +109,8 @@ look(const int fds[3], struct survey *survey) {
     error = count_lanes(fds[1], survey, &dead_writing);
   if (!error)
     error = control_count_dirty(fds[1], &survey->header, &survey->dirty_pages);
+  if (!error && !survey->live)
+    error = check_data(fds[2], &survey->header);
   if (!error && !survey->live && survey->dirty_pages)
     look_at_file(survey, dead_writing);
   return error;
