@@ -272,6 +272,7 @@ maker_killed_half_way(void) {
       if (!maker_is_killed((enum host_call)site, n, &other))
         break;
       killed++;
+      T_SWEEP(other);
       T_NOTHING_LEFT();
     }
   T_DISMISS(other);

@@ -190,19 +190,19 @@ kill_all(void) {
 static void
 recover(void) {
   const char *how = getenv("T_RECOVER");
+  struct t_stranger next = t_stranger();
 
   if (how != NULL ? strcmp(how, "map") != 0 : t_random_below(&rng, 2) == 0) {
     count.recovered += (unsigned)T_RECOVER_ALL();
   } else {
-    struct t_stranger next = t_stranger();
-
     for (unsigned file = 0; file < FILES; file++) {
       T_OK(S_MAP(next, storm->path[file], PAGES, S_SHARED));
       T_OK(S_UNMAP(next));
       count.adopted++;
     }
-    T_DISMISS(next);
   }
+  T_SWEEP(next);
+  T_DISMISS(next);
   check_files(true);
   T_NOTHING_LEFT();
 }
@@ -231,7 +231,7 @@ how_many(unsigned ci, unsigned all, unsigned soak) {
 
 static void
 killed_at_random_instants(void) {
-  unsigned kills = how_many(150, 2000, 10000);
+  unsigned kills = how_many(300, 10000, 50000);
 
   begin();
   while (count.kills < kills) {
@@ -272,7 +272,7 @@ others_go_on(unsigned stopped) {
 
 static void
 stopped_at_random_instants(void) {
-  unsigned stops = how_many(60, 600, 3000);
+  unsigned stops = how_many(80, 1000, 10000);
   int status;
 
   begin();

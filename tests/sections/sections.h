@@ -112,6 +112,20 @@ nothing_left(struct t_at at) {
 }
 #define T_NOTHING_LEFT() nothing_left(T_HERE)
 
+/* A section of a new file comes and goes: who makes one sweeps away what killed makers left
+ * half-made. */
+static inline void
+sweep(struct t_at at, const struct t_stranger *s) {
+  char path[T_PATH];
+  int fd = t_tmpfile(path, (off_t)t_pages(1));
+
+  if (t_ask(at, s, stranger_map, 1, S_SHARED, path) != 0 ||
+      t_ask(at, s, stranger_unmap, 0, 0, NULL) != 0)
+    t_fail(at, "a new file can't be mapped: errno %d", errno);
+  (void)close(fd);
+}
+#define T_SWEEP(s) sweep(T_HERE, &(s))
+
 /* The only section there is. */
 static inline struct softmap_section
 the_section(struct t_at at) {
