@@ -257,6 +257,12 @@ one_kill(const struct act *act, bool with_survivor, intmax_t site, intmax_t nth,
   return killed;
 }
 
+/* make check takes every third call, of each site another first one. */
+static intmax_t
+stride(void) {
+  return engine_scale(3, 1, 1);
+}
+
 /* At every call, before and after it. */
 static void
 kill_everywhere(const struct act *act, bool with_survivor) {
@@ -268,7 +274,7 @@ kill_everywhere(const struct act *act, bool with_survivor) {
   want = malloc(t_pages(MORE_PAGES));
   T_CHECK(want != NULL);
   for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
-    for (intmax_t nth = 1; nth < 2 * CALLS_MAX; nth++) {
+    for (intmax_t nth = 1 + site % stride(); nth < 2 * CALLS_MAX; nth += stride()) {
       intmax_t after = nth % 2 != 0 ? 0 : KILL_AFTER;
 
       if (++rounds % 64 == 0) { /* a new one before its time is up */
@@ -282,7 +288,7 @@ kill_everywhere(const struct act *act, bool with_survivor) {
     }
   T_DISMISS(survivor);
   t_note("%s: killed %u times", act->name, killed);
-  T_CHECK(killed >= 6);
+  T_CHECK(killed >= 3);
 }
 
 /* ---- Stops ----------------------------------------------------------------------------------- */
@@ -344,7 +350,7 @@ stop_everywhere(const struct act *act) {
   want = malloc(t_pages(MORE_PAGES));
   T_CHECK(want != NULL);
   for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
-    for (intmax_t nth = 1; nth < CALLS_MAX; nth++) {
+    for (intmax_t nth = 1 + site % stride(); nth < CALLS_MAX; nth += stride()) {
       if (++rounds % 64 == 0) {
         T_DISMISS(survivor);
         survivor = t_stranger();
@@ -356,7 +362,7 @@ stop_everywhere(const struct act *act) {
     }
   T_DISMISS(survivor);
   t_note("%s: stopped %u times", act->name, stopped);
-  T_CHECK(stopped >= 3);
+  T_CHECK(stopped >= 1);
 }
 
 #define STOPPED(act)                                                                               \
