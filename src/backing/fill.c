@@ -20,10 +20,11 @@ claim(struct section *section, uint64_t first, uint64_t n) {
   for (; count < n; count++) {
     page_byte *lane = section_lane(section, first + count);
     page_byte *state = section_state(section, first + count);
-    if (atomic_load(state) != PAGE_UNFILLED)
+    uint8_t now = atomic_load(state);
+    if (page_kind(now) != PAGE_UNFILLED)
       break;
     atomic_fetch_or(lane, LANE_FILLING);
-    if (!page_step(state, PAGE_UNFILLED, page_in_hand(PAGE_FILLING, section->lane))) {
+    if (!page_step(state, now, page_in_hand(PAGE_FILLING, section->lane))) {
       atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
       break;
     }

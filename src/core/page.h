@@ -106,10 +106,11 @@ page_is_state(uint8_t state) {
   return state < PAGE_STATE_COUNT || page_is_in_hand(state);
 }
 
-/* Would a sync write it? */
+/* Would a sync write it?  Of bytes that aren't a state, which a section's rest may have where nobody
+ * looked, nothing is believed but whether the page is filled; page_mark makes states of them. */
 static inline bool
 page_is_dirty(uint8_t state) {
-  return page_kind(state) >= PAGE_DIRTY;
+  return page_kind(state) >= PAGE_DIRTY && page_is_state(state);
 }
 
 static inline bool
@@ -140,6 +141,10 @@ page_mark(page_byte *state) {
       to = (uint8_t)(now - PAGE_WRITING + PAGE_WRITING_AGAIN); /* in the same hand */
       break;
     case PAGE_DIRTY:
+      if (now == PAGE_DIRTY)
+        return true;
+      to = PAGE_DIRTY;
+      break;
     case PAGE_WRITING_AGAIN:
       return true;
     case PAGE_UNFILLED:
