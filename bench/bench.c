@@ -18,8 +18,8 @@ static const struct {
   const char *name;
   void (*run)(void);
 } cases[] = {
-  { "mappings", case_mappings }, /* first: its workers fork before softmap is used */
-  { "fault", case_fault },       { "sync", case_sync },
+  { "mappings", case_mappings }, /* first: their workers fork before softmap is used */
+  { "share", case_share },       { "fault", case_fault }, { "sync", case_sync },
   { "clean", case_sync_clean },  { "fill", case_fill },
 };
 enum { NCASES = sizeof cases / sizeof *cases };
@@ -31,7 +31,7 @@ static const char usage[] =
     "  --json FILE   write the figures there, too\n"
     "  --rounds N    rounds that count, 1 to 99 (default 9; with --quick 3)\n"
     "  --quick       fewer pages and rounds\n"
-    "  --only CASE   mappings, fault, sync, clean or fill\n";
+    "  --only CASE   mappings, share, fault, sync, clean or fill\n";
 
 static _Noreturn void
 complain(void) {

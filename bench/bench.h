@@ -91,6 +91,7 @@ void protect(char *at, size_t npages, int prot);
 
 void case_fault(void);
 void case_mappings(void);
+void case_share(void);
 void case_sync(void);
 void case_sync_clean(void);
 void case_fill(void);
