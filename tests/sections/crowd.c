@@ -197,7 +197,8 @@ around_one_that_stays(void) {
   T_EQ(section.dead, 0);
   T_CHECK(lanes_of(section.name) <= MEMBERS + 1);
   after = stat_of_control(section.name);
-  T_CHECK((size_t)(after.st_blocks - before.st_blocks) * 512 <= t_pages(8));
+  /* Whoever looks at a lane gives it a page, if it has none: one a lane, not one a visit. */
+  T_CHECK((size_t)(after.st_blocks - before.st_blocks) * 512 <= t_pages(MEMBERS + 8));
   for (size_t i = 0; i < MEMBERS; i++)
     T_EQ(*(uint64_t *)(void *)(p + slot_of(i)), atomic_load(&crowd->note[i].done));
   T_OK(munmap(p, t_pages(PAGES)));
