@@ -69,8 +69,8 @@ control_check(const struct control *control, uint64_t control_size) {
   if (control->version != CONTROL_VERSION || control->page_size != host_config.page_size)
     return EPROTO;
   uint64_t size = atomic_load(&control->size);
-  if (size > INT64_MAX ||
-      size / control->page_size >= SECTION_PAGES_MAX || atomic_load(&control->lanes) > LANE_MAX ||
+  if (size > INT64_MAX || size / control->page_size >= SECTION_PAGES_MAX ||
+      atomic_load(&control->lanes) > LANE_MAX ||
       control->twins_offset != control_extent_offset(EXTENT_MAX) ||
       !memchr(control->path, '\0', sizeof control->path))
     return EINVAL;
