@@ -5,7 +5,8 @@
  * section first marks itself as leaving, puts a token into life, and then looks at the lanes.  So
  * one of the two sees the other.  The joiner takes the token away; removing needs it there.
  *
- * With several leaving at once the last token counts, and its owner sees the others leaving.
+ * With several leaving at once the last token counts, and its owner sees the others leaving.  One
+ * that goes back, because it found dirt, joins again.  models/life.pml plays it.
  */
 #include <errno.h>
 
@@ -50,8 +51,8 @@ int
 life_leave(struct section *section) {
   lane_leave(section);
   int error = remove_if_last(section);
-  if (error == EAGAIN)
-    return lane_enter(section) ? 0 : EAGAIN;
+  if (error == EAGAIN && !lane_enter(section) && !life_keep(section))
+    return EAGAIN; /* else others have removed it meanwhile, with nothing dirty in it */
   if (!error)
     files_remove(section);
   lane_give_back(section);
@@ -75,7 +76,7 @@ life_end(struct section *section) {
   lane_leave(section);
   if (!remove_if_last(section))
     files_remove(section);
-  else if (lane_enter(section))
+  else if (lane_enter(section) || life_keep(section))
     host_yield(); /* counts as leaving: its late stores may not be adopted */
 }
 
