@@ -3,6 +3,7 @@
  * unfilled -> filling (our lane says who) -> read aside -> one write into the data -> clean.
  * Nobody can store to the page before it is clean: it is inaccessible in every mapping.  A filler
  * that died or is stopped is found by its lane, and its pages are filled again (patience.c).
+ * models/fill.pml plays it, step names as its inlines.
  */
 #include "backing/fill.h"
 
@@ -17,6 +18,9 @@
 static uint64_t
 claim(struct section *section, uint64_t first, uint64_t n) {
   uint64_t count = 0;
+  if (atomic_load(section_state(section, first)) != PAGE_UNFILLED)
+    return 0;
+  n = claims_begin(section, first, n);
   for (; count < n; count++) {
     page_byte *lane = section_lane(section, first + count);
     page_byte *state = section_state(section, first + count);
@@ -29,15 +33,20 @@ claim(struct section *section, uint64_t first, uint64_t n) {
       break;
     }
   }
+  if (!count)
+    claims_end(section);
   return count;
 }
 
-/* Filled, or not; but for pages that others have taken over. */
+/* Filled, or not; but for pages that others have taken over, or that don't exist any more. */
 static void
 settle(struct section *section, uint64_t first, uint64_t n, enum page_state state) {
   uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
+  uint64_t exist = section_npages(section);
   for (uint64_t page = first; page < first + n; page++) {
     page_byte *lane = section_lane(section, page);
+    if (page >= exist)
+      state = PAGE_UNFILLED;
     if (!(atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) ||
         !page_step(section_state(section, page), filling, (uint8_t)state))
       continue;
@@ -45,6 +54,7 @@ settle(struct section *section, uint64_t first, uint64_t n, enum page_state stat
     if (state == PAGE_CLEAN && (atomic_load(lane) & LANE_OPEN))
       section_mark(section, page);
   }
+  claims_end(section);
 }
 
 static bool
@@ -55,7 +65,8 @@ is_zero(const unsigned char *bytes, size_t len) {
 /* Put what was read into the data, but for pages of zeros: those are there already (unless the
  * data is stale), and cost no memory as long as they are holes. */
 static int
-put(struct section *section, const unsigned char *bytes, size_t len, uint64_t offset) {
+put(struct section *section, const unsigned char *fence, const unsigned char *bytes, size_t len,
+    uint64_t offset) {
   size_t page_size = host_config.page_size;
   size_t from = 0; /* of what is still to be written */
   bool is_stale = atomic_load(&section->control->stale);
@@ -64,17 +75,17 @@ put(struct section *section, const unsigned char *bytes, size_t len, uint64_t of
     size_t n = len - at < page_size ? len - at : page_size;
     if (is_stale || !is_zero(bytes + at, n))
       continue;
-    error = data_write(section, bytes + from, at - from, offset + from);
+    error = data_write(section, fence, bytes + from, at - from, offset + from);
     from = at + n;
   }
   return error        ? error
-         : from < len ? data_write(section, bytes + from, len - from, offset + from)
+         : from < len ? data_write(section, fence, bytes + from, len - from, offset + from)
                       : 0;
 }
 
 /* Copy the bytes of claimed pages. */
 static int
-copy(struct section *section, uint64_t first, uint64_t n) {
+copy(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n) {
   uint64_t at = first << host_config.page_shift;
   uint64_t end = (first + n) << host_config.page_shift;
   uint64_t size = atomic_load(&section->control->size);
@@ -96,7 +107,7 @@ copy(struct section *section, uint64_t first, uint64_t n) {
     size_t got;
     error = data_read_file(section, keeper_buffer(), len, data, &got);
     if (!error)
-      error = put(section, keeper_buffer(), got, data);
+      error = put(section, fence, keeper_buffer(), got, data);
     if (error)
       return error;
     at = data + len;
@@ -104,20 +115,23 @@ copy(struct section *section, uint64_t first, uint64_t n) {
   return 0;
 }
 
-/* A page that somebody else fills: wait, or take over. */
+/* A page that somebody else fills, or another keeper of ours: wait, or take over. */
 static int
 wait_for_filler(struct section *section, uint64_t page) {
   struct patience patience = { 0 };
   uint64_t nap = 20000;
   int error = 0;
-  while (!error && page_kind(atomic_load(section_state(section, page))) == PAGE_FILLING) {
+  do {
     bool taken = false;
     host_nap(nap);
-    if (nap < 1000000)
+    if (nap < 1000000) {
       nap *= 2;
-    else if (!(atomic_load(section_lane(section, page)) & LANE_FILLING))
+    } else if (!(atomic_load(section_lane(section, page)) & LANE_FILLING) &&
+               claims_begin(section, page, 1)) {
       error = take_over(section, page, LANE_FILLING, &patience, &taken);
-  }
+      claims_end(section);
+    }
+  } while (!error && page_kind(atomic_load(section_state(section, page))) == PAGE_FILLING);
   return error;
 }
 
@@ -125,16 +139,17 @@ int
 fill(struct section *section, uint64_t first, uint64_t npages) {
   uint64_t exist = section_npages(section);
   uint64_t end = first + npages < exist ? first + npages : exist;
-  int error = fence_ready(section);
+  const unsigned char *fence;
+  int error = fence_ready(section, &fence);
   for (uint64_t page = first; page < end && !error;) {
     uint64_t n = claim(section, page, end - page);
     if (n > 0) {
-      error = copy(section, page, n);
+      error = copy(section, fence, page, n);
       settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
       if (!error)
         counter_add(COUNT_PAGES_FILLED, n);
       if (error == ECANCELED) { /* others took over while we were stopped */
-        error = fence_ready(section);
+        error = fence_ready(section, &fence);
         n = 0;
       }
     } else if (page_is_filled(atomic_load(section_state(section, page)))) {

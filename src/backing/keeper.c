@@ -16,7 +16,6 @@
 
 #include "host/lock.h"
 
-#define KEEPER_THREADS 2
 #define KEEPER_SLOTS 64
 /* How often the first thread looks whether the program's own threads have all ended. */
 #define KEEPER_LOOK_NS 2000000000
@@ -57,6 +56,11 @@ keeper_is_running(void) {
 void *
 keeper_buffer(void) {
   return own_buffer;
+}
+
+unsigned
+keeper_number(void) {
+  return (unsigned)(((unsigned char *)own_buffer - keeper.buffers) / (ptrdiff_t)KEEPER_BUFFER);
 }
 
 static void

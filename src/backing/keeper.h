@@ -30,6 +30,9 @@ SOFTMAP_MUST_CHECK int keeper_take(uint64_t ticket, int *fd);
 /* A buffer of KEEPER_BUFFER bytes that belongs to the calling keeper thread. */
 #define KEEPER_BUFFER ((size_t)256 * 1024)
 void *keeper_buffer(void);
+/* Which of them it is: below KEEPER_THREADS. */
+#define KEEPER_THREADS 2
+unsigned keeper_number(void);
 
 /* In a forked child: the threads are gone; start new ones. */
 SOFTMAP_MUST_CHECK int keeper_restart(void);

@@ -4,7 +4,8 @@
  * mark belongs to a process that is just setting or clearing it, or to a taker that died before it
  * took over.  A living process is left alone, unless all of it is stopped: then none of its system
  * calls is under way, what it would still write to the file is the memory of that moment, and what
- * it would still put into the data is refused (section/fence.c).
+ * it would still put into the data is refused (section/fence.c).  models/lanes.pml plays it for
+ * writers, models/fill.pml for fillers.
  */
 #include "backing/patience.h"
 
@@ -32,6 +33,29 @@ is_stopped(struct section *section, uint32_t lane, struct patience *patience, bo
   return true;
 }
 
+/* Somebody's fill is ours to give free.  Into our hand first: whatever claim it is that loses the
+ * page by that, maybe a later one than we have judged, its fence is older, and is cut off once
+ * more (models/fill.pml, FENCE_EARLY and STATE_TO_FREE). */
+static int
+take_fill(struct section *section, uint64_t page, uint8_t seen, bool *taken) {
+  page_byte *lane = section_lane(section, page);
+  page_byte *state = section_state(section, page);
+  uint8_t ours = page_in_hand(PAGE_FILLING, section->lane);
+  atomic_store(&section->control->stale, 1); /* a part of it may have been put there */
+  *taken = false;
+  int error = fence_revoke(section, page_hand(seen));
+  if (error)
+    return error;
+  atomic_fetch_or(lane, LANE_FILLING);
+  *taken = page_step(state, seen, ours);
+  if (*taken)
+    error = fence_revoke(section, page_hand(seen));
+  atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
+  if (*taken)
+    page_step(state, ours, error ? seen : PAGE_UNFILLED);
+  return error;
+}
+
 int
 take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *patience,
           bool *taken) {
@@ -40,7 +64,7 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
   uint8_t seen = atomic_load(state);
   int error = lane_holder(section, page, bit, &holder);
   *taken = false;
-  if (error || !page_is_in_hand(seen))
+  if (error || !page_is_in_hand(seen) || (bit == LANE_FILLING) != (page_kind(seen) == PAGE_FILLING))
     return error;
   bool is_late = is_over(patience, page, seen);
   switch (holder.is) {
@@ -50,8 +74,6 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
   case LANE_HOLDER_ALIVE:
     if (!is_stopped(section, holder.lane, patience, is_late))
       return 0;
-    if (bit == LANE_FILLING && (error = fence_revoke(section, holder.lane)))
-      return error;
     *taken = lane_take_mark(section, page, bit, holder.lane);
     break;
   case LANE_HOLDER_NONE:
@@ -59,10 +81,10 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
     *taken = is_late;
     break;
   }
-  if (*taken) {
-    if (bit == LANE_FILLING)
-      atomic_store(&section->control->stale, 1); /* a part of it may have been put there */
-    page_take_over(state, seen);
-  }
+  if (!*taken)
+    return 0;
+  if (page_kind(seen) == PAGE_FILLING)
+    return take_fill(section, page, seen, taken);
+  page_take_over(state, seen);
   return 0;
 }

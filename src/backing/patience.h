@@ -15,7 +15,7 @@ struct patience {
 
 /* Look at a page in another process's hand (bit: LANE_WRITING or LANE_FILLING).  *taken: its
  * process died, or has been stopped for a while, and the page is dirty, or unfilled, again.
- * [keeper] */
+ * [keeper; a page to be filled is in our claims] */
 SOFTMAP_MUST_CHECK int take_over(struct section *section, uint64_t page, uint8_t bit,
                                  struct patience *patience, bool *taken);
 

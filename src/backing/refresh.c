@@ -12,7 +12,7 @@
 
 /* Bring the bytes of one page up to date with the file. */
 static int
-reread(struct section *section, uint64_t page) {
+reread(struct section *section, const unsigned char *fence, uint64_t page) {
   size_t half = KEEPER_BUFFER / 2;
   unsigned char *file = keeper_buffer();
   unsigned char *memory = file + half;
@@ -28,7 +28,7 @@ reread(struct section *section, uint64_t page) {
     if (!error)
       error = data_read(section, memory, got, at, &had);
     if (!error && (had < got || memcmp(file, memory, got) != 0))
-      error = data_write(section, file, got, at);
+      error = data_write(section, fence, file, got, at);
     if (error)
       return error;
     at += len;
@@ -37,19 +37,23 @@ reread(struct section *section, uint64_t page) {
 }
 
 static int
-refresh_page(struct section *section, uint64_t page) {
+refresh_page(struct section *section, const unsigned char *fence, uint64_t page) {
   page_byte *lane = section_lane(section, page);
   page_byte *state = section_state(section, page);
   uint8_t was = atomic_load(state);
   if (was != PAGE_CLEAN && was != PAGE_WRITTEN)
     return 0;
+  if (!claims_begin(section, page, 1))
+    return 0; /* another keeper of ours reads it anew */
   atomic_fetch_or(lane, LANE_FILLING);
   uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
   int error = 0;
-  if (page_step(state, was, filling))
-    error = reread(section, page);
-  if (atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING)
+  bool has = page_step(state, was, filling);
+  if (has)
+    error = reread(section, fence, page);
+  if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
     page_step(state, filling, was);
+  claims_end(section);
   return error == ECANCELED ? 0 : error; /* taken over while we were stopped, and read anew */
 }
 
@@ -57,12 +61,13 @@ int
 refresh(struct section *section, uint64_t first, uint64_t npages) {
   lock_take(&section->sync_lock);
   int error = file_look(section);
+  const unsigned char *fence = NULL;
   if (!error)
-    error = fence_ready(section);
+    error = fence_ready(section, &fence);
   uint64_t exist = section_npages(section);
   uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
   for (uint64_t page = first; page < end && !error; page++)
-    error = refresh_page(section, page);
+    error = refresh_page(section, fence, page);
   lock_drop(&section->sync_lock);
   return error;
 }

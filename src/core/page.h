@@ -1,5 +1,6 @@
 /* page.h - the page protocol's bytes and their transitions.  Pure: atomics only, no system call,
- * async-signal-safe throughout.  doc/design.md, "The page protocol", says why it is right.
+ * async-signal-safe throughout.  doc/design.md, "The page protocol", says why it is right;
+ * models/page.pml and models/lanes.pml show it.
  *
  * Three bytes a page:
  *   state  one a page of the section, shared by all processes.  Changed by compare-and-swap.
@@ -89,6 +90,11 @@ page_in_hand(enum page_state kind, uint32_t lane) {
   return (uint8_t)(kind | (lane % PAGE_HANDS) << PAGE_KIND_BITS);
 }
 
+static inline uint32_t
+page_hand(uint8_t state) {
+  return state >> PAGE_KIND_BITS;
+}
+
 static inline bool
 page_is_in_hand(uint8_t state) {
   enum page_state kind = page_kind(state);
@@ -170,12 +176,10 @@ page_end_write(page_byte *state, uint32_t lane, bool written, bool open_somewher
   return false;
 }
 
-/* Take a page out of the hand that it was seen in: dirty, or to be filled, again. */
+/* Take a page out of the hand that it was seen being written in: dirty again. */
 static inline void
 page_take_over(page_byte *state, uint8_t seen) {
-  if (page_kind(seen) == PAGE_FILLING) {
-    page_step(state, seen, PAGE_UNFILLED);
-  } else if (page_is_writing(seen)) {
+  if (page_is_writing(seen)) {
     uint8_t hand = (uint8_t)(seen & ~((1u << PAGE_KIND_BITS) - 1));
     if (!page_step(state, hand | PAGE_WRITING, PAGE_DIRTY))
       page_step(state, hand | PAGE_WRITING_AGAIN, PAGE_DIRTY);

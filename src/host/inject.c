@@ -6,7 +6,7 @@
  *     CALL:NTH:TIMES:ACTION    map:3:1:ENOMEM   write:1:*:short=100   flush:2:1:kill_after
  *
  * TIMES is a number or *, persistently; ACTION is the name or number of an errno, kill,
- * kill_after, stop_after, or short=BYTES.
+ * kill_after, stop_after, or short=BYTES.  (hold: by inject_arm only.)
  *
  * Reached from the fault handler through the host's functions, so: atomics and initial-exec
  * thread-local variables only.
@@ -17,6 +17,7 @@
 
 #ifdef SOFTMAP_INJECT
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static const char *const names[] = {
 
 static _Atomic uint32_t is_armed;
 static _Atomic uint32_t rule_call, rule_nth, rule_times, rule_shorten, rule_kill;
+static _Atomic uint32_t rule_hold, released;
 static _Atomic int rule_error, rule_end_signal;
 static _Atomic uint32_t calls[HOST_CALL_COUNT];
 static _Atomic uint32_t fired;
@@ -72,6 +74,8 @@ inject_arm(const struct inject_rule *rule) {
   set(&rule_kill, rule->kill != 0);
   int end_signal = rule->kill_after ? SIGKILL : rule->stop_after ? SIGSTOP : 0;
   atomic_store_explicit(&rule_end_signal, end_signal, memory_order_relaxed);
+  set(&rule_hold, rule->hold != 0);
+  set(&released, 0);
   atomic_store_explicit(&rule_error, rule->error, memory_order_relaxed);
   atomic_store_explicit(&is_armed, 1, memory_order_release);
 }
@@ -96,6 +100,19 @@ inject_name(enum host_call call) {
   return call < HOST_CALL_COUNT ? names[call] : "?";
 }
 
+void
+inject_release(uint32_t n) {
+  atomic_store(&released, n);
+  host_wake(&released, INT_MAX);
+}
+
+static void
+wait_for_release(uint32_t turn) {
+  uint32_t now;
+  while ((now = atomic_load(&released)) < turn)
+    host_wait(&released, now, 0);
+}
+
 /* ---- Sites --------------------------------------------------------------------------------- */
 
 int
@@ -107,7 +124,9 @@ inject_before(enum host_call call) {
     return 0;
   if (n - get(&rule_nth) >= get(&rule_times))
     return 0;
-  atomic_fetch_add_explicit(&fired, 1, memory_order_relaxed);
+  uint32_t turn = atomic_fetch_add_explicit(&fired, 1, memory_order_relaxed) + 1;
+  if (get(&rule_hold))
+    wait_for_release(turn);
   if (get(&rule_kill))
     signal_process(SIGKILL);
   int error = atomic_load_explicit(&rule_error, memory_order_relaxed);

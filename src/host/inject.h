@@ -40,10 +40,12 @@ struct inject_rule {
   int kill;         /* 1: SIGKILL instead of the call */
   int kill_after;   /* 1: SIGKILL when the call is done */
   int stop_after;   /* 1: SIGSTOP when the call is done */
+  int hold;         /* 1: the calling thread waits for inject_release; then it does the rest */
 };
 void inject_arm(const struct inject_rule *rule); /* one rule at a time; replaces the last */
 void inject_disarm(void);
 uint32_t inject_fired(void);                /* calls concerned since arming */
+void inject_release(uint32_t n);            /* let the first n held calls go on */
 uint32_t inject_calls(enum host_call call); /* calls of the site since arming */
 const char *inject_name(enum host_call call);
 /* host_start: arm what SOFTMAP_TEST_INJECT asks for; see inject.c. */

@@ -7,6 +7,7 @@
  * SIGBUS there, and one line says so.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "backing/keeper.h"
 #include "core/text.h"
@@ -62,6 +63,7 @@ receive_section(struct section *section, void *arg) {
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
   atomic_store(&section->fence, NULL);
+  memset(section->claims, 0, sizeof section->claims);
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
     section->peers[k].lanes = NULL;
     section->peers[k].count = 0;

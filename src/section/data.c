@@ -7,8 +7,8 @@
 #include "section/section.h"
 
 int
-data_write(struct section *section, const unsigned char *from, size_t len, uint64_t offset) {
-  const unsigned char *fence = atomic_load(&section->fence);
+data_write(struct section *section, const unsigned char *fence, const unsigned char *from,
+           size_t len, uint64_t offset) {
   while (len > 0) {
     struct iovec vec[2] = {
       { .iov_base = (void *)(uintptr_t)(fence + *from), .iov_len = 1 },

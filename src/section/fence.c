@@ -5,6 +5,9 @@
  * the first byte of every write into the data comes from a small file of the lane's, a table of
  * all byte values; whoever takes over from a stopped process cuts that file off first, and the
  * late write fails at its first byte, with EFAULT.
+ *
+ * A fill uses the fence that its lane had before it claimed, for all its writes: a later one, made
+ * since that one was cut off, would let them pass (models/fill.pml, FENCE_OF_NOW).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +57,9 @@ make(struct section *section, void **out) {
 }
 
 int
-fence_ready(struct section *section) {
-  if (atomic_load(&section->fence))
+fence_ready(struct section *section, const unsigned char **out) {
+  *out = atomic_load(&section->fence);
+  if (*out)
     return 0;
   void *table = NULL;
   lock_take(&section->peers_lock);
@@ -64,6 +68,7 @@ fence_ready(struct section *section) {
     error = host_advise(table, host_config.page_size, MADV_DONTFORK);
     atomic_store(&section->fence, table);
   }
+  *out = atomic_load(&section->fence);
   lock_drop(&section->peers_lock);
   return error;
 }
@@ -76,8 +81,8 @@ fence_was_revoked(struct section *section, const unsigned char *fence) {
   return ECANCELED;
 }
 
-int
-fence_revoke(struct section *section, uint32_t lane) {
+static int
+revoke_lane(struct section *section, uint32_t lane) {
   struct text name = name_of(lane);
   int fd;
   int error = host_open(&fd, section->dir_fd, name.at, O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -86,6 +91,15 @@ fence_revoke(struct section *section, uint32_t lane) {
   error = host_resize(fd, 0);
   int close_error = host_close(fd);
   return error ? error : close_error;
+}
+
+int
+fence_revoke(struct section *section, uint32_t hand) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  int error = 0;
+  for (uint32_t lane = hand; lane < lanes && lane < LANE_MAX && !error; lane += PAGE_HANDS)
+    error = revoke_lane(section, lane);
+  return error;
 }
 
 void

@@ -7,6 +7,7 @@
 #ifndef SOFTMAP_SECTION_H
 #define SOFTMAP_SECTION_H
 
+#include "backing/keeper.h"
 #include "core/mapping.h"
 #include "core/page.h"
 #include "host/host.h"
@@ -50,7 +51,7 @@ struct section {
   bool file_is_writable;
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
-  struct lock peers_lock;  /* guards peers */
+  struct lock peers_lock;  /* guards peers and claims */
   struct {
     unsigned char *addr;
     uint64_t first, npages;
@@ -61,6 +62,10 @@ struct section {
   } peers[EXTENT_MAX];
   struct announcement *announced; /* announce.c's; NULL: not announced */
   const unsigned char *_Atomic fence; /* every byte value; NULL: not needed yet */
+  const unsigned char *resize_fence;  /* for who grows or shrinks; guarded by resize_lock */
+  struct {
+    uint64_t first, end;
+  } claims[KEEPER_THREADS]; /* pages that each keeper fills; guarded by peers_lock */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */
   struct lane_child child;      /* of the last fork */
@@ -270,9 +275,10 @@ bool section_follow_to(struct section *section, uint64_t page) SOFTMAP_SIGSAFE;
 
 /* ---- The data (data.c) --------------------------------------------------------------------- */
 
-/* Put bytes into the data at offset, lengthening it if need be.  [keeper] */
-SOFTMAP_MUST_CHECK int data_write(struct section *section, const unsigned char *from, size_t len,
-                                  uint64_t offset);
+/* Put bytes into the data at offset, lengthening it if need be.  fence: the one that was ready before
+ * the pages were claimed.  [keeper] */
+SOFTMAP_MUST_CHECK int data_write(struct section *section, const unsigned char *fence,
+                                  const unsigned char *from, size_t len, uint64_t offset);
 /* Read bytes of the data.  [keeper] */
 SOFTMAP_MUST_CHECK int data_read(struct section *section, unsigned char *to, size_t len,
                                  uint64_t offset, size_t *got);
@@ -292,12 +298,20 @@ SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_
 /* ---- The fence (fence.c) --------------------------------------------------------------------- */
 
 /* Have one: before anything is claimed that will be written into the data.  [keeper] */
-SOFTMAP_MUST_CHECK int fence_ready(struct section *section);
+SOFTMAP_MUST_CHECK int fence_ready(struct section *section, const unsigned char **out);
 /* A write met it: ECANCELED.  What was claimed belongs to others; fence_ready makes a new one. */
 int fence_was_revoked(struct section *section, const unsigned char *fence);
-/* Let no write of a stopped process into the data any more.  [keeper] */
-SOFTMAP_MUST_CHECK int fence_revoke(struct section *section, uint32_t lane);
+/* Let nobody's writes into the data any more who claimed pages with this hand until now.  [keeper] */
+SOFTMAP_MUST_CHECK int fence_revoke(struct section *section, uint32_t hand);
 void fence_drop(struct section *section);
+
+/* ---- Claims (claims.c) ------------------------------------------------------------------------ */
+
+/* A lane has one mark a page, but several keepers: no page is in the hands of two.  Claims those of
+ * [first, first + n) that come before any that another keeper of ours has; how many.  One claim a
+ * keeper at a time.  [keeper] */
+uint64_t claims_begin(struct section *section, uint64_t first, uint64_t n);
+void claims_end(struct section *section);
 
 /* ---- The window (window.c) ----------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
       while (run < got && file[run])
         run++;
       if (run > i)
-        error = data_write(section, file + i, run - i, old_size + i);
+        error = data_write(section, section->resize_fence, file + i, run - i, old_size + i);
       i = run + 1;
     }
     if (error || got < len)
@@ -85,7 +85,7 @@ append_run(struct section *section, uint64_t offset, uint64_t end) {
     size_t got;
     int error = data_read_file(section, keeper_buffer(), len, offset, &got);
     if (!error)
-      error = data_write(section, keeper_buffer(), got, offset);
+      error = data_write(section, section->resize_fence, keeper_buffer(), got, offset);
     if (error || got < len)
       return error;
     offset += len;
@@ -146,12 +146,30 @@ zero_tail(struct section *section, uint64_t size) {
   while (size < end) {
     size_t len = end - size < KEEPER_BUFFER ? (size_t)(end - size) : KEEPER_BUFFER;
     __builtin_memset(zeros, 0, len);
-    int error = data_write(section, zeros, len, size);
+    int error = data_write(section, section->resize_fence, zeros, len, size);
     if (error)
       return error;
     size += len;
   }
   return 0;
+}
+
+/* What is being filled there must not arrive any more: the file may grow again. */
+static int
+forget_states(struct section *section, uint64_t page, uint64_t end) {
+  uint32_t hands = 0;
+  int error = 0;
+  for (; page < end; page++) {
+    uint8_t was = atomic_exchange(section_state(section, page), PAGE_UNFILLED);
+    if (page_kind(was) == PAGE_FILLING)
+      hands |= (uint32_t)1 << page_hand(was);
+  }
+  for (uint32_t hand = 0; hand < PAGE_HANDS; hand++)
+    if (hands >> hand & 1) {
+      int fence_error = fence_revoke(section, hand);
+      error = error ? error : fence_error;
+    }
+  return error;
 }
 
 /* Whoever shrank the section may have died since.  As long as the data is longer there may be
@@ -164,8 +182,8 @@ cut_off(struct section *section) {
   int error = host_stat_fd(section->data_fd, &data);
   if (!error)
     error = extent_reach(section, pages_of(data.size));
-  for (uint64_t page = npages; !error && page < pages_of(data.size); page++)
-    atomic_store(section_state(section, page), PAGE_UNFILLED);
+  if (!error)
+    error = forget_states(section, npages, pages_of(data.size));
   if (!error)
     error = host_resize(section->data_fd, npages << host_config.page_shift);
   if (!error)
@@ -200,7 +218,7 @@ resize_gate(struct section *section) {
 static int
 follow(struct section *section, bool *changed) {
   struct host_stat stat;
-  int error = fence_ready(section);
+  int error = fence_ready(section, &section->resize_fence);
   if (!error)
     error = host_stat_fd(section->file_fd, &stat);
   if (error)

@@ -1,4 +1,4 @@
-/* summary.c - the summary of a block of pages. */
+/* summary.c - the summary of a block of pages.  models/summary.pml plays it. */
 #include "section/scan.h"
 
 /* Only pages that exist: a process killed while it followed a shrinking file leaves states. */

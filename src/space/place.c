@@ -116,6 +116,7 @@ static int
 prepare(struct placing *placing) {
   struct section *section = placing->section;
   bool changed;
+  const unsigned char *fence;
   int error = section_follow(section, &changed);
   if (error)
     return error;
@@ -125,7 +126,7 @@ prepare(struct placing *placing) {
   error = extent_reach(section, end > exist ? end : exist);
   lock_drop(&section->resize_lock);
   if (!error && ((error = extent_populate(section, placing->first, placing->npages)) ||
-                 (error = fence_ready(section))))
+                 (error = fence_ready(section, &fence))))
     return no_room(error);
   if (error || !fill_now(placing))
     return error;

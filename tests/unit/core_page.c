@@ -74,7 +74,7 @@ taking_over_wants_the_hand_seen(void **unused) {
   } rows[] = {
     { "written", PAGE_WRITING, PAGE_WRITING, PAGE_DIRTY },
     { "stored to since", PAGE_WRITING_AGAIN, PAGE_WRITING, PAGE_DIRTY },
-    { "filled", PAGE_FILLING, PAGE_FILLING, PAGE_UNFILLED },
+    { "filled: takes more than one step", PAGE_FILLING, PAGE_FILLING, PAGE_FILLING },
     { "in another hand", PAGE_WRITING | 1 << PAGE_KIND_BITS, PAGE_WRITING,
       PAGE_WRITING | 1 << PAGE_KIND_BITS },
     { "filled by another", PAGE_FILLING | 1 << PAGE_KIND_BITS, PAGE_FILLING,
