@@ -5,6 +5,8 @@
  * one call, and judge: a page is as in the file only if nobody marked it since the state said
  * "writing", and no lane had it open when we looked, which was before its memory was read.
  * Flushing works the same way one level up: written -> flushing -> clean, or dirty again.
+ * models/page.pml and models/lanes.pml play it: W claim, X C track_close, L look_at_lanes, F write_run,
+ * E judge.
  */
 #include "backing/writeback.h"
 

@@ -4,6 +4,7 @@
  *   sync:   take the bit; dirty -> writing; close in every mapping; drop; write; then judge
  *
  * Open implies marked in between any two steps, in every process (I1 to I3, core/page.h).
+ * models/page.pml plays it; its step names stand beside the steps here and in writeback.c.
  */
 #include <errno.h>
 
@@ -15,10 +16,10 @@ track_open(const struct mapping *mapping, uint64_t page) {
   struct section *section = mapping->section;
   page_byte *lane = section_lane(section, page);
   section_bits_take(section, page, 1);
-  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;
-  int error = section_mark(section, page) ? 0 : EAGAIN;
+  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;             /* O */
+  int error = section_mark(section, page) ? 0 : EAGAIN;                     /* M */
   if (!error)
-    error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN);
+    error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN); /* H */
   if (error && !was_open)
     atomic_fetch_and(lane, (uint8_t)~LANE_OPEN);
   section_bits_drop(section, page, 1);
@@ -110,10 +111,10 @@ is_open_in_some(struct section *section, uint64_t page) {
 void
 track_close(struct section *section, uint64_t first, uint64_t n, const struct track_set *set) {
   atomic_fetch_add(&section->closings, 1);
-  bool all = close_in_mappings(section, first, n, set);
+  bool all = close_in_mappings(section, first, n, set); /* X */
   for (uint64_t i = 0; i < n; i++)
     if (track_set_has(set, i) && (all || !is_open_in_some(section, first + i)))
-      atomic_fetch_and(section_lane(section, first + i), (uint8_t)~LANE_OPEN);
+      atomic_fetch_and(section_lane(section, first + i), (uint8_t)~LANE_OPEN); /* C */
 }
 
 static uint64_t

@@ -1,4 +1,5 @@
-/* readers.c - the reader's counters, and the gate that a fork closes. */
+/* readers.c - the reader's counters, and the gate that a fork closes.  models/table.pml plays them,
+ * with the look-up array that they guard (space/space.c) and a mapping's end (space/cut.c). */
 #include "track/readers.h"
 
 #include <limits.h>
