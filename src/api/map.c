@@ -155,14 +155,17 @@ map(const struct request *asked, void **out) {
     return EIO;
   if (!(asked->flags & SOFTMAP_MAP_ANY_OFFSET) && (asked->offset & (off_t)(page_size - 1)))
     return EINVAL; /* before anything about fd, as Linux */
-  if (host_open_flags(asked->fd, &open_flags) || host_stat_fd(asked->fd, &stat))
-    return EBADF;
+  int error = host_open_flags(asked->fd, &open_flags);
+  if (!error)
+    error = host_stat_fd(asked->fd, &stat);
+  if (error)
+    return error;
   bool is_directory = S_ISDIR(stat.mode);
   if (!S_ISREG(stat.mode) && !is_directory && !(open_flags & O_PATH))
     return pass(&hosts, out);
   struct rules_map rules = { (uintptr_t)asked->addr, asked->len,   asked->prot, asked->flags,
                              (uint64_t)asked->offset, page_size, open_flags, is_directory };
-  int error = rules_map(&rules);
+  error = rules_map(&rules);
   if (error && comes_behind_place(error) && is_in_the_way(asked))
     return EEXIST; /* for which Linux looks first */
   if (error)

@@ -3,6 +3,7 @@
  * A pin is counted before the page is opened, so that a sync that looks afterwards leaves the
  * page open.  Counts are this process's own; a forked child starts with none.
  */
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "api/call.h"
@@ -20,7 +21,7 @@ counts_of(struct section *section, uint64_t page) {
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!error)
     extent->pins = counts;
-  return error;
+  return error == EAGAIN ? ENOMEM : error; /* too much memory is locked; not what EAGAIN means here */
 }
 
 static _Atomic uint16_t *

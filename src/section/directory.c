@@ -74,6 +74,8 @@ open_failed(int error) {
   struct text why = { 0 };
   if (error == ELOOP || error == ENOTDIR)
     return complain("is a symbolic link, or no directory", EACCES);
+  if (error == EMFILE || error == ENFILE)
+    return error;
   text_add_error(&why, error);
   return complain(why.at, error == ENOSPC || error == EDQUOT || error == ENOMEM ? ENOMEM : EACCES);
 }

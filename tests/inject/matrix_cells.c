@@ -1,0 +1,295 @@
+/* matrix_cells.c - the cells of the matrix: one fault each, and what must hold after it.
+ *
+ * The error comes out, or the call succeeds all the same; a retry after the fault is gone succeeds; what
+ * was stored is in memory and, after a sync, in the file, with nothing else; and no memory area, no
+ * descriptor of any thread and no memory of ours is left when all is unmapped.
+ */
+#include "matrix.h"
+
+#include <dirent.h>
+
+#include "host/arena.h"
+
+struct matrix matrix;
+
+enum { ERRORS_MAX = 4, SHORT = -1 };
+
+/* What each call of the host can fail with, and does to people. */
+static const int errors_of[HOST_CALL_COUNT][ERRORS_MAX] = {
+  [HOST_CALL_map] = { ENOMEM, EAGAIN },
+  [HOST_CALL_unmap] = { ENOMEM },
+  [HOST_CALL_protect] = { ENOMEM },
+  [HOST_CALL_remap] = { ENOMEM, EAGAIN },
+  [HOST_CALL_advise] = { EAGAIN, ENOMEM },
+  [HOST_CALL_sync_memory] = { EIO, EBUSY },
+  [HOST_CALL_resident] = { EAGAIN, ENOMEM },
+  [HOST_CALL_lock_memory] = { ENOMEM, EAGAIN, EPERM },
+  [HOST_CALL_unlock_memory] = { ENOMEM },
+  [HOST_CALL_open] = { EMFILE, ENFILE, ENOSPC, EACCES },
+  [HOST_CALL_reopen] = { EMFILE, EACCES },
+  [HOST_CALL_close] = { EIO },
+  [HOST_CALL_stat_fd] = { EIO, ENOMEM },
+  [HOST_CALL_stat_path] = { EIO, EACCES },
+  [HOST_CALL_open_flags] = { EIO },
+  [HOST_CALL_read] = { EIO, SHORT },
+  [HOST_CALL_write] = { ENOSPC, EIO, EDQUOT, SHORT },
+  [HOST_CALL_resize] = { ENOSPC, EFBIG, EIO },
+  [HOST_CALL_flush] = { EIO, ENOSPC, EDQUOT },
+  [HOST_CALL_punch] = { EOPNOTSUPP, ENOSPC, EIO },
+  [HOST_CALL_next_data] = { EIO },
+  [HOST_CALL_make_dir] = { ENOSPC, EACCES, EDQUOT },
+  [HOST_CALL_remove_dir] = { EIO, EACCES },
+  [HOST_CALL_list] = { EIO, ENOMEM },
+  [HOST_CALL_rename] = { ENOSPC, EIO },
+  [HOST_CALL_unlink] = { EIO, EACCES },
+  [HOST_CALL_path_of] = { EACCES, ENOMEM },
+  [HOST_CALL_byte_lock] = { ENOLCK, EIO },
+  [HOST_CALL_byte_share] = { ENOLCK },
+  [HOST_CALL_set_mode] = { EPERM },
+  [HOST_CALL_byte_unlock] = { ENOLCK },
+  [HOST_CALL_byte_is_locked] = { ENOLCK, EIO },
+  [HOST_CALL_channel] = { EMFILE, ENFILE },
+  [HOST_CALL_send_fds] = { EAGAIN, ENOMEM },
+  [HOST_CALL_receive_fds] = { EMFILE, ENODATA },
+  [HOST_CALL_inbox_post] = { EAGAIN, ENOMEM, ECONNREFUSED },
+  [HOST_CALL_inbox_take] = { EMFILE, ENODATA },
+  [HOST_CALL_robust_locks] = { EACCES },
+  [HOST_CALL_identity] = { EACCES },
+  [HOST_CALL_signal_action] = { EINVAL },
+};
+
+struct cell {
+  const struct scenario *scenario;
+  enum host_call site;
+  uint32_t nth;
+  int error;
+  bool persistently;
+};
+
+/* What may leak. */
+struct held {
+  size_t areas, descriptors, memory;
+};
+
+static unsigned tried, fired, failed;
+
+/* ---- What is held ---------------------------------------------------------------------------- */
+
+static size_t
+lines_of(const char *path) {
+  static char text[1 << 16];
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  size_t lines = 0;
+  ssize_t n;
+
+  while ((n = read(file, text, sizeof text)) > 0)
+    for (ssize_t i = 0; i < n; i++)
+      lines += text[i] == '\n';
+  (void)close(file);
+  return lines;
+}
+
+static size_t
+entries_of(const char *path, bool (*count)(const char *name, size_t *total), size_t *total) {
+  DIR *dir = opendir(path);
+  const struct dirent *entry;
+  size_t n = 0;
+
+  while (dir != NULL && (entry = readdir(dir)) != NULL)
+    if (entry->d_name[0] != '.')
+      n += count == NULL || count(entry->d_name, total);
+  if (dir != NULL)
+    (void)closedir(dir);
+  return n;
+}
+
+/* Each thread's table: the keepers have one of their own. */
+static bool
+count_of_thread(const char *name, size_t *total) {
+  char path[320];
+
+  (void)snprintf(path, sizeof path, "/proc/self/task/%s/fd", name);
+  *total += entries_of(path, NULL, NULL);
+  return true;
+}
+
+static struct held
+held_now(void) {
+  struct held held = { .memory = arena_in_use() };
+
+  held.areas = lines_of("/proc/self/maps");
+  (void)entries_of("/proc/self/task", count_of_thread, &held.descriptors);
+  return held;
+}
+
+/* ---- One cell -------------------------------------------------------------------------------- */
+
+static void
+complain(const struct cell *cell, const char *what, long got, long want) {
+  t_row_fail(T_HERE, cell->scenario->name, "%s %s, call %u, %s %d: %s %ld, wanted %ld",
+             cell->persistently ? "from" : "at", inject_name(cell->site), cell->nth,
+             cell->error == SHORT ? "short" : "errno", cell->error, what, got, want);
+  failed++;
+}
+
+void
+matrix_map(void) {
+  matrix.npages = MATRIX_PAGES;
+  matrix.p = T_MAP(NULL, t_pages(MATRIX_PAGES), RW, MAP_SHARED, matrix.fd, 0);
+}
+
+void
+matrix_store(void) {
+  matrix.value++;
+  for (size_t i = 0; i < MATRIX_PAGES; i += i % 3 + 1) {
+    matrix.model[i] = (unsigned char)(matrix.value % 250 + 1);
+    if (matrix.p != NULL)
+      PUT(matrix.p + t_pages(i), matrix.model[i]);
+  }
+}
+
+static void
+begin(const struct scenario *scenario) {
+  T_EQ(ftruncate(matrix.fd, (off_t)t_pages(MATRIX_PAGES)), 0);
+  for (size_t i = 0; i < MATRIX_PAGES; i++) {
+    matrix.model[i] = (unsigned char)(i + 1);
+    T_EQ(pwrite(matrix.fd, &matrix.model[i], 1, (off_t)t_pages(i)), 1);
+  }
+  matrix.p = matrix.other = NULL;
+  scenario->prepare();
+}
+
+static bool
+is_right(const struct scenario *scenario, int result, int error) {
+  bool is = result == 0 || result == error || result == ENOMEM;
+
+  for (size_t i = 0; i < sizeof scenario->may / sizeof *scenario->may; i++)
+    is |= scenario->may[i] != 0 && result == scenario->may[i];
+  return is;
+}
+
+static void
+check_contents(const struct cell *cell) {
+  unsigned char byte;
+
+  for (size_t i = 0; matrix.p != NULL && i < matrix.npages; i++) {
+    struct t_fault fault = t_load(matrix.p + t_pages(i), &byte);
+
+    if (fault.signo != 0)
+      complain(cell, "a load: signal", fault.signo, 0);
+    else if (byte != matrix.model[i])
+      complain(cell, "memory holds", byte, matrix.model[i]);
+  }
+  /* An error that could not be reported earlier comes first. */
+  if (softmap_sync_all() != 0 && softmap_sync_all() != 0)
+    complain(cell, "sync_all: errno", errno, 0);
+  for (size_t i = 0; i < MATRIX_PAGES; i++) {
+    T_EQ(pread(matrix.fd, &byte, 1, (off_t)t_pages(i)), 1);
+    if (byte != matrix.model[i])
+      complain(cell, "the file holds", byte, matrix.model[i]);
+  }
+  if (t_file_size(matrix.fd) != (off_t)t_pages(MATRIX_PAGES))
+    complain(cell, "size of the file", (long)t_file_size(matrix.fd), (long)t_pages(MATRIX_PAGES));
+}
+
+static void
+end(void) {
+  if (matrix.p != NULL)
+    T_OK(munmap(matrix.p, t_pages(matrix.npages)));
+  if (matrix.other != NULL)
+    T_OK(munmap(matrix.other, t_pages(MATRIX_PAGES)));
+}
+
+/* A call that could not close or unmap has left something by right. */
+static void
+check_held(const struct cell *cell, struct held *before) {
+  struct held now = held_now();
+
+  if (now.areas > before->areas && cell->site != HOST_CALL_unmap)
+    complain(cell, "memory areas", (long)now.areas, (long)before->areas);
+  if (now.descriptors > before->descriptors && cell->site != HOST_CALL_close)
+    complain(cell, "descriptors", (long)now.descriptors, (long)before->descriptors);
+  if (now.memory > before->memory)
+    complain(cell, "bytes of memory", (long)now.memory, (long)before->memory);
+  *before = now;
+}
+
+static void
+try_cell(const struct cell *cell, struct held *before) {
+  struct inject_rule rule = { .call = cell->site,
+                              .nth = cell->nth,
+                              .times = cell->persistently ? UINT32_MAX : 1,
+                              .error = cell->error == SHORT ? 0 : cell->error,
+                              .shorten = cell->error == SHORT ? 100 : 0 };
+  int result;
+
+  begin(cell->scenario);
+  inject_arm(&rule);
+  result = cell->scenario->run();
+  tried++;
+  fired += inject_fired() != 0;
+  inject_disarm();
+  if (!is_right(cell->scenario, result, cell->error == SHORT ? 0 : cell->error))
+    complain(cell, "errno", result, cell->error);
+  /* What could not be unmapped isn't ours any more: it can be unmapped, but not moved again. */
+  if (result != 0 && (result = cell->scenario->run()) != 0 && cell->site != HOST_CALL_unmap)
+    complain(cell, "again: errno", result, 0);
+  check_contents(cell);
+  end();
+  check_held(cell, before);
+}
+
+/* ---- All cells of a scenario ----------------------------------------------------------------- */
+
+static void
+count_calls(const struct scenario *scenario, uint32_t counts[HOST_CALL_COUNT]) {
+  struct inject_rule none = { .call = HOST_CALL_map, .nth = UINT32_MAX, .times = 1 };
+  struct cell control = { .scenario = scenario, .nth = 0 };
+
+  begin(scenario);
+  inject_arm(&none);
+  if (scenario->run() != 0)
+    complain(&control, "without a fault: errno", errno, 0);
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
+    counts[site] = inject_calls((enum host_call)site);
+  inject_disarm();
+  check_contents(&control);
+  end();
+}
+
+static void
+try_site(const struct scenario *scenario, enum host_call site, uint32_t count,
+         struct held *before) {
+  uint32_t most = engine_scale(4, 1000, 1000);
+
+  for (uint32_t nth = 1; nth <= count && nth <= most; nth++)
+    for (size_t i = 0; i < ERRORS_MAX && errors_of[site][i] != 0; i++) {
+      struct cell cell = { scenario, site, nth, errors_of[site][i], false };
+
+      try_cell(&cell, before);
+      cell.persistently = true;
+      try_cell(&cell, before);
+    }
+}
+
+void
+matrix_try(const struct scenario *scenario) {
+  uint32_t counts[HOST_CALL_COUNT];
+  struct held before;
+  unsigned sites = 0;
+
+  matrix.fd = t_tmpfile(matrix.path, (off_t)t_pages(MATRIX_PAGES));
+  tried = fired = failed = 0;
+  count_calls(scenario, counts);
+  count_calls(scenario, counts); /* what the first one starts or keeps isn't counted */
+  before = held_now();
+  for (int site = 0; site < HOST_CALL_COUNT; site++) {
+    sites += counts[site] != 0 && errors_of[site][0] != 0;
+    try_site(scenario, (enum host_call)site, counts[site], &before);
+  }
+  t_note("%s: %u sites, %u cells, %u fired, %u failed", scenario->name, sites, tried, fired,
+         failed);
+  if (fired < scenario->least_cells)
+    t_fail(T_HERE, "%s: only %u cells, wanted %u", scenario->name, fired, scenario->least_cells);
+  (void)close(matrix.fd);
+}
