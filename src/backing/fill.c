@@ -18,7 +18,7 @@
 static uint64_t
 claim(struct section *section, uint64_t first, uint64_t n) {
   uint64_t count = 0;
-  if (atomic_load(section_state(section, first)) != PAGE_UNFILLED)
+  if (page_kind(atomic_load(section_state(section, first))) != PAGE_UNFILLED)
     return 0;
   n = claims_begin(section, first, n);
   for (; count < n; count++) {

@@ -6,13 +6,19 @@
 #include "section/section.h"
 
 int
+extent_map_file(int fd, uint64_t offset, size_t len, int prot, void **out) {
+  int error = host_map(out, NULL, len, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+  return error == EAGAIN ? ENOMEM : error;
+}
+
+int
 extent_map_head(struct section *section) {
   int error = control_reserve(section->control_fd, CONTROL_HEAD_SIZE);
   if (error)
     return error;
   void *addr;
-  error = host_map(&addr, NULL, (size_t)CONTROL_HEAD_SIZE, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_NORESERVE, section->control_fd, 0);
+  error = extent_map_file(section->control_fd, 0, (size_t)CONTROL_HEAD_SIZE, PROT_READ | PROT_WRITE,
+                          &addr);
   if (error)
     return error;
   section->control = addr;
@@ -35,8 +41,8 @@ add_extent(struct section *section, unsigned extent) {
     return error;
   void *addr = (void *)section->extent[extent].states;
   if (!addr)
-    error = host_map(&addr, NULL, states_len(extent), PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_NORESERVE, section->control_fd, (off_t)offset);
+    error = extent_map_file(section->control_fd, offset, states_len(extent), PROT_READ | PROT_WRITE,
+                            &addr);
   if (error)
     return error;
   section->extent[extent].states = addr;

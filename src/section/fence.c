@@ -51,7 +51,7 @@ make(struct section *section, void **out) {
     return error;
   error = put_table(fd);
   if (!error)
-    error = host_map(out, NULL, host_config.page_size, PROT_READ, MAP_SHARED, fd, 0);
+    error = extent_map_file(fd, 0, host_config.page_size, PROT_READ, out);
   int close_error = host_close(fd);
   return error ? error : close_error;
 }

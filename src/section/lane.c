@@ -19,8 +19,7 @@ map_lanes(struct section *section, unsigned extent, uint32_t lane, uint32_t coun
   if (error)
     return error;
   void *addr;
-  error = host_map(&addr, NULL, (size_t)len, prot, MAP_SHARED | MAP_NORESERVE, section->control_fd,
-                   (off_t)offset);
+  error = extent_map_file(section->control_fd, offset, (size_t)len, prot, &addr);
   if (!error)
     *out = addr;
   return error;

@@ -210,7 +210,7 @@ life_arrive(struct section *section) {
   if (!error)
     error = lane_claim(section);
   if (error)
-    return error == EAGAIN ? ENOMEM : error; /* too much memory is locked: trying again is no help */
+    return error;
   error = life_keep(section);
   if (!error)
     error = is_data_short(section) ? EINVAL : reach_file(section);

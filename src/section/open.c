@@ -79,8 +79,6 @@ join_or_make(struct section *section, bool *left) {
     error = host_stat_fd(section->file_fd, &file);
   if (!error)
     error = files_make(section, &file);
-  if (error == EAGAIN)
-    return ENOMEM; /* too much memory is locked */
   return error == EEXIST ? EAGAIN : section_say_no_room(error);
 }
 

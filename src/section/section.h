@@ -188,6 +188,9 @@ SOFTMAP_MUST_CHECK int extent_reach(struct section *section, uint64_t npages);
  * ENOMEM: there is none.  [keeper] */
 SOFTMAP_MUST_CHECK int extent_populate(struct section *section, uint64_t first, uint64_t npages);
 /* Map the control file's head, with extent 0.  [keeper] */
+/* Map a part of a file of the section's.  Too much locked memory is ENOMEM, where the host says
+ * EAGAIN: to who joins that means to try again. */
+SOFTMAP_MUST_CHECK int extent_map_file(int fd, uint64_t offset, size_t len, int prot, void **out);
 SOFTMAP_MUST_CHECK int extent_map_head(struct section *section);
 /* Unmap all, when nobody can look any more.  [keeper] */
 void extent_unmap_all(struct section *section);
