@@ -53,6 +53,8 @@ make(struct section *section, void **out) {
   if (!error)
     error = extent_map_file(fd, 0, host_config.page_size, PROT_READ, out);
   int close_error = host_close(fd);
+  if (!error && close_error && !host_unmap(*out, host_config.page_size))
+    *out = NULL;
   return error ? error : close_error;
 }
 
