@@ -198,8 +198,8 @@ softmap_munmap(void *addr, size_t len) {
   space_lock(&call);
   space_change_begin();
   error = space_cut(start, end, &cut);
-  if (!error)
-    error = host_unmap((void *)start, end - start);
+  if (!error && (error = host_unmap((void *)start, end - start)))
+    space_restore(cut);
   space_change_end();
   space_unlock(&call);
   space_discard(cut);

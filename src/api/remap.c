@@ -32,8 +32,8 @@ shrink(const struct rules_remap *asked, struct mapping **cut) {
   uintptr_t to = asked->old_addr + round_up(asked->old_len);
   space_change_begin();
   int error = space_cut(from, to, cut);
-  if (!error)
-    error = host_unmap((void *)from, to - from);
+  if (!error && (error = host_unmap((void *)from, to - from)))
+    space_restore(*cut);
   space_change_end();
   return error;
 }

@@ -99,6 +99,20 @@ space_cut(uintptr_t start, uintptr_t end, struct mapping **out) {
   return 0;
 }
 
+void
+space_restore(const struct mapping *cut) {
+  for (; cut; cut = cut->next_cut) {
+    struct mapping *mapping = remnant(cut, cut->cut_start, cut->cut_end);
+    if (!mapping)
+      continue;
+    mapping_link(mapping);
+    if (space_replace(mapping->start, mapping->end, &mapping, 1)) {
+      mapping_unlink(mapping);
+      undo_remnants(&mapping, 1);
+    }
+  }
+}
+
 static int
 write_cut_job(void *arg) {
   const struct mapping *mapping = arg;

@@ -175,6 +175,22 @@ resettle(struct moving *moving) {
   return error;
 }
 
+/* What could not be moved stays where it was, as on the host.  A private mapping may have been moved in
+ * part. */
+static void
+stay(const struct moving *moving, const struct mapping *cut) {
+  const struct move *move = moving->move;
+  unsigned shift = host_config.page_shift;
+  bool in_place = moving->addr == (void *)move->start && !move->is_copy;
+  void *room = in_place ? (void *)move->end : moving->addr;
+  uint64_t npages = in_place ? moving->npages - moving->old_npages : moving->npages;
+  if (!moving->from->is_shared)
+    return;
+  if (npages && host_unmap(room, (size_t)npages << shift))
+    host_yield(); /* stays as well, inaccessible */
+  space_restore(cut);
+}
+
 int
 space_move(const struct move *move, void **out, struct mapping **cut) {
   unsigned shift = host_config.page_shift;
@@ -188,12 +204,16 @@ space_move(const struct move *move, void **out, struct mapping **cut) {
   *cut = NULL;
   space_change_begin();
   int error = make_room(&moving);
+  bool has_room = !error;
   if (!error && !move->is_copy)
     error = space_cut(move->start, move->end, cut);
   if (!error)
     error = resettle(&moving);
-  if (!error && !move->is_copy && moving.addr != (void *)move->start)
-    error = host_unmap((void *)move->start, move->end - move->start);
+  if (error && has_room)
+    stay(&moving, *cut);
+  if (!error && !move->is_copy && moving.addr != (void *)move->start &&
+      host_unmap((void *)move->start, move->end - move->start))
+    host_yield(); /* old addresses that are of no use */
   space_change_end();
   for (struct mapping *mapping = *cut; mapping && !error; mapping = mapping->next_cut)
     mapping->is_moved = true;

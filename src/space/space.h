@@ -86,6 +86,9 @@ SOFTMAP_MUST_CHECK int space_place(const struct place *place, void **out, struct
  * hold of each on its section is the caller's).  ENOMEM: nothing changed.
  * [between space_change_begin and space_change_end] */
 SOFTMAP_MUST_CHECK int space_cut(uintptr_t start, uintptr_t end, struct mapping **out);
+/* The host did not take the addresses: put back what was cut, as far as there is memory.  The list is
+ * to be discarded all the same.  [between space_change_begin and space_change_end] */
+void space_restore(const struct mapping *cut);
 /* Write back and forget what was cut.  [after space_unlock, signals blocked] */
 void space_discard(struct mapping *cut);
 /* Set the protection asked for in the part of a mapping. */

@@ -59,8 +59,8 @@ run_mmap_private(void) {
   return 0;
 }
 
-static int
-run_mmap_fixed(void) {
+int
+matrix_leaves_hole(void) {
   return result_of(
       AS_RESULT(mmap(matrix.p, t_pages(MATRIX_PAGES), RW, MAP_SHARED | MAP_FIXED, matrix.fd, 0)));
 }
@@ -116,6 +116,8 @@ static int
 run_mremap_shorter(void) {
   void *p = mremap(matrix.p, t_pages(matrix.npages), t_pages(5), 0);
 
+  if (p == MAP_FAILED && errno == EFAULT) /* after a failure it may be two mappings, side by side */
+    p = munmap(matrix.p + t_pages(5), t_pages(MATRIX_PAGES - 5)) == 0 ? matrix.p : MAP_FAILED;
   if (p == MAP_FAILED)
     return errno;
   matrix.npages = 5;
@@ -286,6 +288,8 @@ run_fork(void) {
     T_EQ(errno, EINTR);
   return WIFEXITED(status) ? WEXITSTATUS(status) : EINVAL;
 }
+
+#define run_mmap_fixed matrix_leaves_hole
 
 /* ---- All of them -------------------------------------------------------------------------------- */
 

@@ -30,6 +30,9 @@ struct scenario {
 /* Tries every cell: site, nth call, error or short count, once and from there on. */
 void matrix_try(const struct scenario *scenario);
 
+/* The one whose failure may leave nothing mapped: MAP_FIXED, as on the host. */
+int matrix_leaves_hole(void);
+
 /* For scenarios. */
 void matrix_map(void);   /* p: all of the file */
 void matrix_store(void); /* into some of its pages; without a mapping: somebody else does */

@@ -169,7 +169,7 @@ is_right(const struct scenario *scenario, int result, int error) {
 }
 
 static void
-check_contents(const struct cell *cell) {
+check_memory(const struct cell *cell) {
   unsigned char byte;
 
   for (size_t i = 0; matrix.p != NULL && i < matrix.npages; i++) {
@@ -180,6 +180,13 @@ check_contents(const struct cell *cell) {
     else if (byte != matrix.model[i])
       complain(cell, "memory holds", byte, matrix.model[i]);
   }
+}
+
+static void
+check_contents(const struct cell *cell) {
+  unsigned char byte;
+
+  check_memory(cell);
   /* An error that could not be reported earlier comes first. */
   if (softmap_sync_all() != 0 && softmap_sync_all() != 0)
     complain(cell, "sync_all: errno", errno, 0);
@@ -231,8 +238,9 @@ try_cell(const struct cell *cell, struct held *before) {
   inject_disarm();
   if (!is_right(cell->scenario, result, cell->error == SHORT ? 0 : cell->error))
     complain(cell, "errno", result, cell->error);
-  /* What could not be unmapped isn't ours any more: it can be unmapped, but not moved again. */
-  if (result != 0 && (result = cell->scenario->run()) != 0 && cell->site != HOST_CALL_unmap)
+  if (cell->scenario->run != matrix_leaves_hole)
+    check_memory(cell); /* a call that failed has changed nothing */
+  if (result != 0 && (result = cell->scenario->run()) != 0)
     complain(cell, "again: errno", result, 0);
   check_contents(cell);
   end();
