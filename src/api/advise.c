@@ -95,6 +95,8 @@ check_and_advise(void *addr, size_t len, int advice) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
   size_t page_size = call_page_size(); /* starts the host, too */
+  if (call_is_foreign(addr, len))
+    return host_advise(addr, len, advice);
   call_round_start(&start, &len);
   if (call_is_orphan())
     return EIO;

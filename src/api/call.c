@@ -2,6 +2,7 @@
 #include "api/call.h"
 
 #include "backing/fill.h"
+#include "track/readers.h"
 #include "track/track.h"
 
 size_t
@@ -9,6 +10,20 @@ call_page_size(void) {
   if (!host_config.page_size && host_start())
     return 4096;
   return host_config.page_size;
+}
+
+bool
+call_is_foreign(const void *addr, size_t len) {
+  uintptr_t start = (uintptr_t)addr;
+  if (call_page_size() == 0 || len == 0 || len > UINTPTR_MAX - start)
+    return false;
+  if (!process_is_started())
+    return true;
+  uint32_t side = readers_enter_to_close();
+  const struct mapping *mapping = space_at_or_after(start);
+  bool is_foreign = !mapping || mapping->start >= start + len;
+  readers_leave(side);
+  return is_foreign;
 }
 
 void

@@ -66,6 +66,11 @@ piece_npages(const struct piece *piece) {
 /* For a mapping with SOFTMAP_MAP_ANY_OFFSET: move a start inside its first page down to it. */
 void call_round_start(uintptr_t *addr, size_t *len);
 
+/* Does no mapping of ours lie in [addr, addr + len)?  Looks without a lock: what a program does to its
+ * other memory must not wait for ours (its allocator may hold a lock of its own that a fork wants).
+ * false also for an empty range and one that wraps. */
+bool call_is_foreign(const void *addr, size_t len);
+
 /* Page size before there is a mapping, too. */
 size_t call_page_size(void);
 

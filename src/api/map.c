@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "api/call.h"
+#include "api/shim.h"
 #include "core/rules.h"
 #include "section/directory.h"
 #include "signal/install.h"
@@ -75,7 +76,8 @@ static int
 pass(const struct request *asked, void **out) {
   counter_add(COUNT_MAPPINGS_PASSED, 1);
   bool is_fixed = (asked->flags & MAP_FIXED) && !(asked->flags & MAP_FIXED_NOREPLACE);
-  if (is_fixed && process_is_started() && !call_is_orphan())
+  if (is_fixed && process_is_started() && !call_is_orphan() &&
+      !call_is_foreign(asked->addr, asked->len))
     return host_does_over(asked, out);
   return host_does(asked, out);
 }
@@ -183,12 +185,23 @@ softmap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset) 
   return fail(map(&asked, &out)) ? MAP_FAILED : out;
 }
 
+/* For the shim, which has chosen the host for this file. */
+void *
+shim_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
+  struct request asked = { addr, len, prot, flags, fd, offset };
+  void *out = MAP_FAILED;
+  int error = call_page_size() ? pass(&asked, &out) : ENOMEM;
+  return fail(error) ? MAP_FAILED : out;
+}
+
 /* ---- munmap -------------------------------------------------------------------------------- */
 
 int
 softmap_munmap(void *addr, size_t len) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
+  if (call_is_foreign(addr, len))
+    return fail(host_unmap(addr, len));
   call_round_start(&start, &len);
   int error = rules_unmap(start, len, call_page_size(), &end);
   if (error || !process_is_started() || call_is_orphan())

@@ -20,6 +20,8 @@ int
 softmap_mprotect(void *addr, size_t len, int prot) {
   uintptr_t at = (uintptr_t)addr;
   uintptr_t end;
+  if (call_is_foreign(addr, len))
+    return fail(host_protect(addr, len, prot));
   call_round_start(&at, &len);
   int error = rules_protect(at, len, prot, call_page_size(), &end);
   if (error || call_is_orphan())

@@ -113,6 +113,9 @@ softmap_mremap(void *old_addr, size_t old_len, size_t new_len, int flags, ...) {
   struct rules_remap asked = { (uintptr_t)old_addr, (uintptr_t)new_addr, old_len, new_len, flags,
                                call_page_size() };
   void *out = MAP_FAILED;
+  if (call_is_foreign(old_addr, old_len) &&
+      (!(flags & MREMAP_FIXED) || call_is_foreign(new_addr, new_len)))
+    return fail(host_remap(&out, old_addr, old_len, new_len, flags, new_addr)) ? MAP_FAILED : out;
   if (call_is_orphan())
     return fail(EIO) ? MAP_FAILED : out;
   if (!process_is_started())

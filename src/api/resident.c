@@ -50,6 +50,8 @@ int
 softmap_mincore(void *addr, size_t len, unsigned char *vec) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
+  if (call_is_foreign(addr, len) && call_is_foreign(vec, len / call_page_size() + 1))
+    return fail(host_resident(addr, len, vec));
   call_round_start(&start, &len);
   int error = rules_resident(start, len, call_page_size(), &end);
   if (error || start == end)
@@ -107,6 +109,8 @@ lock_range(const void *addr, size_t len, bool is_locked) {
   uintptr_t last = (uintptr_t)addr + len;
   if (last < (uintptr_t)addr || last > UINTPTR_MAX - page_size)
     return EINVAL;
+  if (call_is_foreign(addr, len))
+    return is_locked ? host_lock_memory(addr, len) : host_unlock_memory(addr, len);
   if (call_is_orphan())
     return EIO;
   if (len == 0 || !process_is_started())

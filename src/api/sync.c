@@ -107,6 +107,8 @@ int
 softmap_msync(void *addr, size_t len, int flags) {
   uintptr_t start = (uintptr_t)addr;
   uintptr_t end;
+  if (call_is_foreign(addr, len))
+    return fail(host_sync_memory(addr, len, flags));
   call_round_start(&start, &len);
   int error = rules_sync(start, len, flags, call_page_size(), &end);
   if (error || start == end)

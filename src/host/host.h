@@ -167,6 +167,8 @@ SOFTMAP_MUST_CHECK int host_thread_start(void *(*fn)(void *), void *arg, const c
  * child of vfork, which shares the memory, isn't mistaken. */
 bool host_lineage_same(void) SOFTMAP_SIGSAFE;
 void host_lineage_renew(void);
+/* Are we a child of vfork, with our parent's memory and without its threads' leave to change it? */
+bool host_is_vfork_child(void) SOFTMAP_SIGSAFE;
 
 struct host_identity {
   uint64_t pid, start_ticks, boot[2], pid_namespace;
@@ -187,6 +189,9 @@ SOFTMAP_MUST_CHECK int host_watch_fork(void (*prepare)(void), void (*parent)(voi
 /* sigaction(2) with the libc's structure. */
 SOFTMAP_MUST_CHECK int host_signal_action(int sig, const struct sigaction *new_action,
                                           struct sigaction *old_action) SOFTMAP_SIGSAFE;
+/* Use this function for it: a library that stands before the libc's sigaction would be asked by its
+ * own engine. */
+void host_use_sigaction(int (*function)(int, const struct sigaction *, struct sigaction *));
 void host_signals_block(sigset_t *old) SOFTMAP_SIGSAFE; /* all that can be */
 void host_signals_set(const sigset_t *mask) SOFTMAP_SIGSAFE;
 /* Does the mask leave a signal open that host_signals_block blocks? */

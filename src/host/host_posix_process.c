@@ -126,6 +126,7 @@ host_start(void) {
 static _Atomic uint32_t *lineage_word;
 /* Where the kernel can't wipe (before 4.14); a child of vfork then looks like a forked one. */
 static _Atomic pid_t lineage_pid;
+static _Atomic pid_t own_pid; /* of the process that was renewed last */
 
 int
 host_lineage_start(void) {
@@ -152,6 +153,11 @@ host_lineage_same(void) {
   return pid == 0 || pid == (pid_t)raw0(SYS_getpid); /* 0: not started */
 }
 
+bool
+host_is_vfork_child(void) {
+  return host_lineage_same() && (pid_t)raw0(SYS_getpid) != atomic_load(&own_pid);
+}
+
 /* Who we are, once it was asked: KNOWN of this lineage. */
 static struct host_identity own_identity;
 static _Atomic uint32_t own_identity_is;
@@ -160,6 +166,7 @@ enum { UNKNOWN, BEING_SET, KNOWN };
 void
 host_lineage_renew(void) {
   atomic_store(&own_identity_is, UNKNOWN); /* a forked child is somebody else */
+  atomic_store(&own_pid, (pid_t)raw0(SYS_getpid));
   if (lineage_word != NULL)
     atomic_store_explicit(lineage_word, 1, memory_order_relaxed);
   else

@@ -16,6 +16,13 @@
 
 /* ---- Actions and masks --------------------------------------------------------------------- */
 
+static int (*libc_sigaction)(int, const struct sigaction *, struct sigaction *) = sigaction;
+
+void
+host_use_sigaction(int (*function)(int, const struct sigaction *, struct sigaction *)) {
+  libc_sigaction = function;
+}
+
 /* libc's, which knows the return path from a handler that the kernel wants to be told. */
 int
 host_signal_action(int sig, const struct sigaction *new_action, struct sigaction *old_action) {
@@ -24,7 +31,7 @@ host_signal_action(int sig, const struct sigaction *new_action, struct sigaction
   int error = inject_before(HOST_CALL_signal_action);
   if (error != 0)
     return error;
-  if (sigaction(sig, new_action, &old) != 0)
+  if (libc_sigaction(sig, new_action, &old) != 0)
     error = errno;
   else if (old_action != NULL)
     *old_action = old;

@@ -13,6 +13,16 @@
 #define DATA_NAME "data"
 #define PASSING_PREFIX ".new-"
 
+/* The birth tells a file from a later one with its inode number. */
+void
+section_name_of(const struct host_stat *file, struct text *name) {
+  text_add_hex(name, file->device);
+  text_add(name, "-");
+  text_add_hex(name, file->inode);
+  text_add(name, "-");
+  text_add_hex(name, file->birth_ns);
+}
+
 /* ---- Opening ------------------------------------------------------------------------------- */
 
 static int

@@ -10,7 +10,11 @@
 #ifndef SOFTMAP_FILES_H
 #define SOFTMAP_FILES_H
 
+#include "core/text.h"
 #include "section/section.h"
+
+/* Add the name of the section of a file, which is its directory's. */
+void section_name_of(const struct host_stat *file, struct text *name);
 
 /* Make the section: its directory and files, our lane in it.  EEXIST: there is one.  EAGAIN: try
  * again.  What was opened and mapped is the caller's to drop.  [keeper] */

@@ -96,21 +96,11 @@ section_new(const struct section_key *key, const char *name) {
   return section;
 }
 
-/* The birth tells a file from a later one with its inode number. */
-static void
-name_section(const struct host_stat *file, struct text *name) {
-  text_add_hex(name, file->device);
-  text_add(name, "-");
-  text_add_hex(name, file->inode);
-  text_add(name, "-");
-  text_add_hex(name, file->birth_ns);
-}
-
 static int
 create(int fd, bool is_writable, const struct host_stat *file, struct section **out) {
   struct section_key key = { file->device, file->inode };
   struct text name = { 0 };
-  name_section(file, &name);
+  section_name_of(file, &name);
   struct section *section = section_new(&key, name.at);
   if (!section)
     return ENOMEM;

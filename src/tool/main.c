@@ -14,7 +14,7 @@
 
 #include <softmap/softmap.h>
 
-static const struct command *const commands[] = { &command_ls, &command_recover };
+static const struct command *const commands[] = { &command_run, &command_ls, &command_recover };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -168,6 +168,8 @@ run(int argc, char **argv) {
 
 /* ---- The process --------------------------------------------------------------------------- */
 
+void (*sigpipe_before)(int);
+
 /* A file opened as number 1 or 2 would get what we print.  Opened the wrong way round, so that the
  * loss of what is printed is noticed. */
 static void
@@ -197,7 +199,7 @@ int
 main(int argc, char **argv) {
   guard_standard_descriptors();
   /* A reader that goes away must not end a recovery half-way; the failed write is noticed above. */
-  (void)signal(SIGPIPE, SIG_IGN);
+  sigpipe_before = signal(SIGPIPE, SIG_IGN);
   /* There is one thread yet, here and where options are looked at. */
   (void)setlocale(LC_ALL, ""); /* NOLINT(concurrency-mt-unsafe) */
   if (argc < 1)

@@ -16,7 +16,10 @@ struct command {
   int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_ls, command_recover;
+extern const struct command command_ls, command_recover, command_run;
+
+/* What SIGPIPE did before the command ignored it, for programs that it starts. */
+extern void (*sigpipe_before)(int);
 
 /* What a command does at --help: prints its help. */
 int show_help(const struct command *command);

@@ -28,10 +28,14 @@ enum counter {
 };
 
 extern _Atomic uint64_t counters[COUNTER_COUNT];
+/* What several processes did together, or NULL.  Set before anything is counted. */
+extern _Atomic uint64_t *counters_shared;
 
 static inline void
 counter_add(enum counter counter, uint64_t n) {
   atomic_fetch_add_explicit(&counters[counter], n, memory_order_relaxed);
+  if (counters_shared)
+    atomic_fetch_add_explicit(&counters_shared[counter], n, memory_order_relaxed);
 }
 
 static inline uint64_t

@@ -1,0 +1,49 @@
+/* shim.h - what the engine offers its own shim (src/preload) beside the public calls.
+ *
+ * The one internal header that src/preload may include.  As the public calls these set errno, and
+ * are safe from any thread; those marked SOFTMAP_SIGSAFE from signal handlers, too.
+ */
+#ifndef SOFTMAP_SHIM_H
+#define SOFTMAP_SHIM_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <softmap/softmap.h>
+
+/* ---- Starting ------------------------------------------------------------------------------ */
+
+/* Read the options of the environment, without starting threads or handlers: a program that maps
+ * no file pays for no more than that.  real_sigaction: the libc's own, which the shim stands
+ * before.  Once a process, and before it has a second thread. */
+void shim_start(int (*real_sigaction)(int, const struct sigaction *, struct sigaction *));
+/* Has a file been mapped by softmap in this process?  Before, nothing is ours. */
+bool shim_is_started(void);
+
+/* ---- Mapping ------------------------------------------------------------------------------- */
+
+/* May some byte of [addr, addr + len) lie in a mapping of ours? */
+bool shim_touches(const void *addr, size_t len);
+/* The host's own mmap, whatever the file is, also over mappings of ours. */
+void *shim_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+/* Does the file behind fd have a section, in this or any process? */
+bool shim_has_section(int fd);
+
+/* ---- The end ------------------------------------------------------------------------------- */
+
+/* Write everything dirty to its file, without flushing.  For ends of the process that run no exit
+ * handlers.  Nothing in a child of vfork, which would do its parent's work. */
+void shim_write_back(void);
+
+/* ---- Counting ------------------------------------------------------------------------------ */
+
+/* Count in *shared as well, which other processes share: the members of struct softmap_stats that
+ * are monotonic, in its order. */
+enum { SHIM_COUNTERS = 17 };
+void shim_count_in(_Atomic uint64_t *shared);
+
+#endif

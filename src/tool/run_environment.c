@@ -1,0 +1,134 @@
+/* run_environment.c - what the program and its children are started with. */
+#include "tool/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIBRARY "libsoftmap-preload.so"
+
+/* ---- The section directory ------------------------------------------------------------------ */
+
+static char *
+dir_of(const struct run *run) {
+  const char *named = getenv("SOFTMAP_DIR"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+  if (run->dir)
+    return run->dir[0] == '/' ? text_of("%s", run->dir) : need(realpath(run->dir, NULL));
+  return named && *named ? text_of("%s", named)
+                         : text_of("/dev/shm/softmap-%u", (unsigned)geteuid());
+}
+
+/* As the library will look at it.  NULL: it is usable. */
+static const char *
+judge_dir(const char *dir) {
+  struct stat stat_;
+  if (dir[0] != '/')
+    return "isn't an absolute path";
+  if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    return strerror(errno); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+  if (lstat(dir, &stat_) != 0)
+    return strerror(errno); /* NOLINT(concurrency-mt-unsafe) */
+  if (!S_ISDIR(stat_.st_mode))
+    return "is a symbolic link, or no directory";
+  if (stat_.st_uid != geteuid())
+    return "belongs to another user";
+  if ((stat_.st_mode & 0777) != 0700)
+    return "has a mode other than 0700";
+  char *probe = text_of("%s/.run-XXXXXX", dir);
+  const char *reason = mkdtemp(probe) ? NULL : strerror(errno); /* NOLINT(concurrency-mt-unsafe) */
+  if (!reason)
+    (void)rmdir(probe);
+  free(probe);
+  return reason;
+}
+
+int
+environment_check_dir(const struct run *run) {
+  char *dir = dir_of(run);
+  const char *reason = judge_dir(dir);
+  if (reason) {
+    char *shown = printable(dir);
+    complain("run: section directory %s: %s; set SOFTMAP_DIR to a directory of yours with mode 0700",
+             shown, reason);
+    free(shown);
+  }
+  free(dir);
+  return reason ? RUN_FAILED : 0;
+}
+
+/* ---- The shim ------------------------------------------------------------------------------ */
+
+static char *
+beside_us(const char *relative) {
+  char self[PATH_MAX];
+  ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (len <= 0)
+    return NULL;
+  self[len] = '\0';
+  char *slash = strrchr(self, '/');
+  if (slash)
+    *slash = '\0';
+  char *path = text_of("%s/%s", self, relative);
+  char *real = realpath(path, NULL);
+  free(path);
+  return real;
+}
+
+/* Where it was installed; where it is in a build tree; what the user says.  To be freed. */
+static char *
+find_shim(void) {
+  const char *named = getenv("SOFTMAP_PRELOAD"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+  if (named && *named)
+    return realpath(named, NULL);
+  char *path = beside_us("../../.libs/" LIBRARY); /* src/tool/.libs/softmap, src/.libs/... */
+  if (!path)
+    path = beside_us("../.libs/" LIBRARY);
+  return path ? path : realpath(SOFTMAP_PKGLIBDIR "/" LIBRARY, NULL);
+}
+
+static int
+set(const char *name, const char *value) {
+  /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet */
+  return !value || setenv(name, value, 1) == 0 ? 0 : RUN_FAILED;
+}
+
+/* Behind what the user preloads: that may have to be first (sanitizers). */
+static int
+set_preload(const char *shim) {
+  const char *before = getenv("LD_PRELOAD"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+  char *list = before && *before ? text_of("%s:%s", before, shim) : text_of("%s", shim);
+  int status = set("LD_PRELOAD", list);
+  free(list);
+  return status;
+}
+
+int
+environment_set(const struct run *run) {
+  char *shim = find_shim();
+  if (!shim || strpbrk(shim, ": ")) {
+    complain(shim ? "run: the path of %s has a colon or a blank, which LD_PRELOAD can't express"
+                  : "run: %s is missing: softmap isn't installed, or in another place",
+             LIBRARY);
+    free(shim);
+    return RUN_FAILED;
+  }
+  char *dir = dir_of(run);
+  int status = set_preload(shim);
+  if (!status)
+    status = set("SOFTMAP_DIR", run->dir ? dir : NULL);
+  if (!status)
+    status = set("SOFTMAP_MAP", run->map);
+  if (!status)
+    status = set("SOFTMAP_TRACKER", run->tracker);
+  if (!status)
+    status = set("SOFTMAP_FILL", run->fill);
+  if (!status)
+    status = set("SOFTMAP_COHERENCE", run->coherence);
+  free(dir);
+  free(shim);
+  return status;
+}
