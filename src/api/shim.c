@@ -1,16 +1,9 @@
 /* shim.c - what the engine does for its own shim. */
 #include "api/shim.h"
 
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "api/call.h"
-#include "core/text.h"
 #include "process/options.h"
-#include "section/directory.h"
-#include "section/files.h"
-#include "section/registry.h"
 #include "trace/counters.h"
 
 void
@@ -30,18 +23,6 @@ shim_is_started(void) {
 bool
 shim_touches(const void *addr, size_t len) {
   return process_is_started() && len && !call_is_foreign(addr, len);
-}
-
-bool
-shim_has_section(int fd) {
-  struct host_stat stat, found;
-  struct text path = { 0 };
-  if (host_stat_fd(fd, &stat) || !S_ISREG(stat.mode))
-    return false;
-  text_add(&path, directory_path());
-  text_add(&path, "/");
-  section_name_of(&stat, &path);
-  return !host_stat_path(path.at, &found);
 }
 
 /* ---- The end ------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <softmap/softmap.h>
 
@@ -32,6 +33,35 @@ bool shim_touches(const void *addr, size_t len);
 void *shim_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 /* Does the file behind fd have a section, in this or any process? */
 bool shim_has_section(int fd);
+
+/* ---- Coherence ----------------------------------------------------------------------------- *
+ *
+ * Around a call that reads or writes a file.  Begin says whether there is something to do: the file
+ * has a section, in this or any process.  Then the call is made, and the end must follow: after a
+ * write, with all signals blocked in between.  They never fail: what can't be had (no descriptor, no
+ * memory) leaves the call as it would be without us. */
+
+struct shim_op {
+  void *section;
+  uint64_t first, npages, dirty_first, dirty_end;
+  uint64_t *claimed;
+  sigset_t mask;
+};
+
+bool shim_read_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len);
+/* `got` bytes were read at offset into iov; -1: none. */
+void shim_read_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset,
+                   ssize_t got);
+bool shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len);
+/* `put` bytes were written at offset from iov (NULL: by the kernel, from elsewhere); -1: none. */
+void shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset,
+                    ssize_t put);
+
+/* Before the kernel reads [offset, offset + len) of a file for another purpose: write what is dirty
+ * there.  With `flush`, as fsync of the mappings.  0, or the errno of a failed write. */
+int shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush);
+/* The file's size was changed. */
+void shim_resized(int fd);
 
 /* ---- The end ------------------------------------------------------------------------------- */
 

@@ -116,8 +116,8 @@ copy(struct section *section, const unsigned char *fence, uint64_t first, uint64
 }
 
 /* A page that somebody else fills, or another keeper of ours: wait, or take over. */
-static int
-wait_for_filler(struct section *section, uint64_t page) {
+int
+fill_wait(struct section *section, uint64_t page) {
   struct patience patience = { 0 };
   uint64_t nap = 20000;
   int error = 0;
@@ -155,7 +155,7 @@ fill(struct section *section, uint64_t first, uint64_t npages) {
     } else if (page_is_filled(atomic_load(section_state(section, page)))) {
       n = 1;
     } else {
-      error = wait_for_filler(section, page);
+      error = fill_wait(section, page);
     }
     page += n;
   }

@@ -58,6 +58,8 @@ SOFTMAP_MUST_CHECK int host_advise(void *addr, size_t len, int advice);
 SOFTMAP_MUST_CHECK int host_sync_memory(void *addr, size_t len, int flags); /* msync(2) */
 /* mincore(2) by the page of host_config. */
 SOFTMAP_MUST_CHECK int host_resident(void *addr, size_t len, unsigned char *vec);
+/* Copy bytes that may not be readable: EFAULT instead of a signal. */
+SOFTMAP_MUST_CHECK int host_copy_from(void *to, const void *from, size_t len);
 SOFTMAP_MUST_CHECK int host_lock_memory(const void *addr, size_t len);
 SOFTMAP_MUST_CHECK int host_unlock_memory(const void *addr, size_t len);
 

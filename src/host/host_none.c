@@ -80,6 +80,14 @@ host_resident(void *addr, size_t len, unsigned char *vec) {
 }
 
 int
+host_copy_from(void *to, const void *from, size_t len) {
+  (void)to;
+  (void)from;
+  (void)len;
+  return ENOSYS;
+}
+
+int
 host_lock_memory(const void *addr, size_t len) {
   (void)addr;
   (void)len;
@@ -397,6 +405,11 @@ void
 host_lineage_renew(void) {
 }
 
+bool
+host_is_vfork_child(void) {
+  return false;
+}
+
 int
 host_identity(struct host_identity *out) {
   (void)out;
@@ -406,6 +419,11 @@ host_identity(struct host_identity *out) {
 uid_t
 host_user(void) {
   return 0;
+}
+
+void
+host_use_sigaction(int (*function)(int, const struct sigaction *, struct sigaction *)) {
+  (void)function;
 }
 
 int

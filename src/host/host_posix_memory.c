@@ -6,6 +6,8 @@
  */
 #include "host/host_linux.h"
 
+#include <string.h>
+
 #include "host/host.h"
 #include "host/inject.h"
 
@@ -264,6 +266,25 @@ host_resident(void *addr, size_t len, unsigned char *vec) {
     error = host_config.page_size == host_kernel_page ? mincore_once((uintptr_t)addr, len, vec)
                                                       : resident_large((uintptr_t)addr, len, vec);
   inject_after(HOST_CALL_resident);
+  return error;
+}
+
+int
+host_copy_from(void *to, const void *from, size_t len) {
+  struct iovec local = { .iov_base = to, .iov_len = len };
+  struct iovec own = { .iov_base = (void *)(uintptr_t)from, .iov_len = len };
+  int error = inject_before(HOST_CALL_copy_from);
+  if (error != 0)
+    return error;
+  long result = raw6(SYS_process_vm_readv, raw0(SYS_getpid), &local, 1, &own, 1, 0);
+  error = raw_error(result);
+  if (error == ENOSYS || error == EPERM) { /* a sandbox */
+    memcpy(to, from, len);
+    error = 0;
+  } else if (error == 0 && (size_t)result != len) {
+    error = EFAULT;
+  }
+  inject_after(HOST_CALL_copy_from);
   return error;
 }
 

@@ -14,9 +14,10 @@
   X(map)                                                                                           \
   X(unmap)                                                                                         \
   X(protect)                                                                                       \
-  X(remap) X(advise) X(sync_memory) X(resident) X(lock_memory) X(unlock_memory) X(open) X(reopen)  \
-      X(close) X(stat_fd) X(stat_path) X(open_flags) X(read) X(write) X(resize) X(flush) X(punch)  \
-          X(next_data) X(make_dir) X(remove_dir) X(list) X(rename) X(unlink) X(path_of)            \
+  X(remap)                                                                                         \
+  X(advise) X(sync_memory) X(resident) X(copy_from) X(lock_memory) X(unlock_memory) X(open)        \
+      X(reopen) X(close) X(stat_fd) X(stat_path) X(open_flags) X(read) X(write) X(resize) X(flush) \
+          X(punch) X(next_data) X(make_dir) X(remove_dir) X(list) X(rename) X(unlink) X(path_of)   \
               X(byte_lock) X(byte_share) X(set_mode) X(byte_unlock) X(byte_is_locked)              \
                   X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
                       X(inbox_take) X(thread_start) X(thread_count) X(robust_locks) X(identity)    \

@@ -41,6 +41,13 @@
 ssize_t __recv_chk(int fd, void *to, size_t len, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *to, size_t len, size_t room, int flags, __SOCKADDR_ARG from,
                        socklen_t *from_len);
+ssize_t __read_chk(int fd, void *to, size_t len, size_t room);
+ssize_t __pread_chk(int fd, void *to, size_t len, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *to, size_t len, off64_t offset, size_t room);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 
 #endif

@@ -18,6 +18,7 @@
 #include "api/shim.h"
 
 static enum { MAP_AUTO, MAP_ALL, MAP_GLOBS } mode;
+static bool is_coherent = true;
 static char globs[4096]; /* each ends in a NUL, the last one in two */
 
 static void
@@ -31,8 +32,8 @@ complain(const char *value) {
     return; /* nobody to tell */
 }
 
-void
-policy_read(void) {
+static void
+read_map(void) {
   const char *value = getenv("SOFTMAP_MAP"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
   if (!value || !*value || strcmp(value, "auto") == 0)
     return;
@@ -48,6 +49,19 @@ policy_read(void) {
   char *to = globs;
   for (; *value; value++)
     *to++ = *value == ':' ? '\0' : *value;
+}
+
+void
+policy_read(void) {
+  /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet */
+  const char *coherence = getenv("SOFTMAP_COHERENCE");
+  is_coherent = !coherence || strcmp(coherence, "none") != 0;
+  read_map();
+}
+
+int
+policy_is_coherent(void) {
+  return is_coherent;
 }
 
 /* Files that are no files: the kernel makes up their contents. */

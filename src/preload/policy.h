@@ -8,10 +8,12 @@ enum policy {
   POLICY_ASK, /* the host's, unless it refuses */
 };
 
-/* Read SOFTMAP_MAP.  Once, before anything is mapped. */
+/* Read SOFTMAP_MAP and SOFTMAP_COHERENCE.  Once, before anything is mapped. */
 void policy_read(void);
 /* What to do with a file that is to be mapped. */
 enum policy policy_of(int fd);
+/* Do read and write see the mappings (SOFTMAP_COHERENCE)? */
+int policy_is_coherent(void);
 /* Does this errno of the host's mmap say that it can't map the file? */
 int policy_is_refusal(int error);
 

@@ -1,0 +1,258 @@
+/* coherent.c - the shim's reads and writes of files that have a section.
+ *
+ * A section of another process is joined for the time of the call: its dirty pages can be read, and
+ * its memory changed, by members only.
+ */
+#include "backing/coherent.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api/call.h"
+#include "api/shim.h"
+#include "backing/keeper.h"
+#include "backing/writeback.h"
+#include "core/text.h"
+#include "section/directory.h"
+#include "section/files.h"
+#include "section/registry.h"
+
+/* ---- The section of a file ------------------------------------------------------------------ */
+
+static struct section *
+hold_own(const struct host_stat *stat) {
+  struct section_key key = { stat->device, stat->inode };
+  if (!process_is_started() || call_is_orphan())
+    return NULL;
+  section_lock_all();
+  struct section *section = registry_find(&key);
+  if (section && atomic_load(&section->has_lane))
+    section_hold(section);
+  else
+    section = NULL;
+  section_unlock_all();
+  return section;
+}
+
+static bool
+is_somewhere(const struct host_stat *stat) {
+  struct host_stat found;
+  struct text path = { 0 };
+  text_add(&path, directory_path());
+  text_add(&path, "/");
+  section_name_of(stat, &path);
+  return !host_stat_path(path.at, &found);
+}
+
+bool
+shim_has_section(int fd) {
+  struct host_stat stat;
+  return !host_stat_fd(fd, &stat) && S_ISREG(stat.mode) && is_somewhere(&stat);
+}
+
+struct joining {
+  struct section_key key;
+  uint64_t ticket;
+  struct section *section;
+};
+
+/* A descriptor that can't be read is of no use for a section. */
+static int
+join_job(void *arg) {
+  struct joining *joining = arg;
+  int fd, flags, readable;
+  int error = keeper_take(joining->ticket, &fd);
+  if (!error)
+    error = host_open_flags(fd, &flags);
+  if (!error && (flags & O_ACCMODE) == O_WRONLY) {
+    error = host_reopen(&readable, fd, O_RDWR | O_CLOEXEC);
+    int close_error = host_close(fd);
+    fd = readable;
+    error = error ? error : close_error;
+  }
+  return error ? error : section_obtain(fd, &joining->key, &joining->section);
+}
+
+static struct section *
+hold_others(int fd, const struct host_stat *stat) {
+  struct joining joining = { .key = { stat->device, stat->inode } };
+  struct space_call call;
+  if (process_start() || call_is_orphan())
+    return NULL;
+  space_lock(&call);
+  int error = keeper_post(fd, &joining.ticket);
+  if (!error)
+    error = keeper_run(join_job, &joining);
+  space_unlock(&call);
+  return error ? NULL : joining.section;
+}
+
+static int
+prepare_job(void *arg) {
+  return coherent_prepare(arg);
+}
+
+/* Hold the section of the file behind fd, up to date with its size.  All signals are blocked. */
+static struct section *
+hold(int fd, bool is_resized) {
+  struct host_stat stat;
+  if (host_stat_fd(fd, &stat) || !S_ISREG(stat.mode))
+    return NULL;
+  struct section *section = hold_own(&stat);
+  if (!section && is_somewhere(&stat))
+    section = hold_others(fd, &stat);
+  if (!section)
+    return NULL;
+  if ((is_resized || !coherent_is_prepared(section, stat.size)) &&
+      keeper_run(prepare_job, section)) {
+    section_release(section);
+    return NULL;
+  }
+  return section;
+}
+
+static bool
+begin(struct shim_op *op, struct coherent *state, int fd) {
+  host_signals_block(&op->mask);
+  *state = (struct coherent){ .section = hold(fd, false) };
+  op->section = state->section;
+  if (!state->section)
+    host_signals_set(&op->mask);
+  return state->section;
+}
+
+static void
+save(struct shim_op *op, const struct coherent *state) {
+  op->first = state->first;
+  op->npages = state->npages;
+  op->dirty_first = state->dirty_first;
+  op->dirty_end = state->dirty_end;
+  op->claimed = state->claimed;
+}
+
+static struct coherent
+restore(const struct shim_op *op) {
+  return (struct coherent){ op->section, op->first,       op->npages,
+                            op->claimed, op->dirty_first, op->dirty_end };
+}
+
+/* ---- Reading ------------------------------------------------------------------------------- */
+
+struct work {
+  struct coherent *state;
+  const struct iovec *iov;
+  int n;
+  uint64_t offset, len;
+  bool rest;
+};
+
+static int
+lay_over_job(void *arg) {
+  const struct work *work = arg;
+  return coherent_lay_over(work->state, work->iov, work->n, work->offset, work->len);
+}
+
+bool
+shim_read_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
+  struct coherent state;
+  if (!begin(op, &state, fd))
+    return false;
+  coherent_look(&state, offset, len);
+  save(op, &state);
+  host_signals_set(&op->mask); /* nothing is held that another could wait for */
+  return true;
+}
+
+void
+shim_read_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset, ssize_t got) {
+  struct coherent state = restore(op);
+  struct work work = { &state, iov, n, offset, got > 0 ? (uint64_t)got : 0, false };
+  host_signals_block(&op->mask);
+  if (got > 0 && coherent_must_lay_over(&state, offset, work.len) &&
+      keeper_run(lay_over_job, &work))
+    host_yield(); /* what the file has is the best we have */
+  section_release(state.section);
+  host_signals_set(&op->mask);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------- */
+
+bool
+shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
+  struct coherent state;
+  if (!begin(op, &state, fd))
+    return false;
+  if (coherent_hold(&state, offset, len))
+    host_yield(); /* no memory to hold them: they are treated as those that are not clean */
+  save(op, &state);
+  return true;
+}
+
+static int
+settle_job(void *arg) {
+  struct work *work = arg;
+  return coherent_settle(work->state, work->offset, work->len, &work->rest);
+}
+
+static int
+store_job(void *arg) {
+  const struct work *work = arg;
+  return coherent_store(work->state, work->iov, work->n, work->offset, work->len);
+}
+
+void
+shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset, ssize_t put) {
+  struct coherent state = restore(op);
+  struct work work = { &state, iov, n, offset, put > 0 ? (uint64_t)put : 0, false };
+  int error = keeper_run(settle_job, &work);
+  while (work.len && work.rest) {
+    coherent_wait(&state, offset, work.len);
+    error = keeper_run(store_job, &work);
+    work.rest = error == EAGAIN;
+  }
+  coherent_free(&state);
+  section_release(state.section);
+  host_signals_set(&op->mask);
+}
+
+/* ---- Other calls --------------------------------------------------------------------------- */
+
+struct sync_request {
+  struct section *section;
+  uint64_t first, npages;
+  bool flush;
+};
+
+static int
+sync_job(void *arg) {
+  const struct sync_request *request = arg;
+  return writeback(request->section, request->first, request->npages, request->flush);
+}
+
+int
+shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
+  sigset_t mask;
+  int error = 0;
+  host_signals_block(&mask);
+  struct section *section = hold(fd, false);
+  if (section) {
+    uint64_t first = offset >> host_config.page_shift;
+    uint64_t end = len < UINT64_MAX - offset ? ((offset + len - 1) >> host_config.page_shift) + 1
+                                             : UINT64_MAX >> host_config.page_shift;
+    struct sync_request request = { section, first, len ? end - first : 0, flush };
+    error = keeper_run(sync_job, &request);
+    section_release(section);
+  }
+  host_signals_set(&mask);
+  return error;
+}
+
+void
+shim_resized(int fd) {
+  sigset_t mask;
+  host_signals_block(&mask);
+  struct section *section = hold(fd, true);
+  if (section)
+    section_release(section);
+  host_signals_set(&mask);
+}

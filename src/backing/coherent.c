@@ -1,0 +1,322 @@
+/* coherent.c - reads and writes of a file that has a section. */
+#include "backing/coherent.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backing/fill.h"
+#include "backing/keeper.h"
+#include "host/arena.h"
+
+static uint64_t
+smaller(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+/* ---- Preparing ----------------------------------------------------------------------------- */
+
+int
+coherent_prepare(struct section *section) {
+  bool changed;
+  int error = section_follow(section, &changed);
+  if (error)
+    return error;
+  lock_take(&section->resize_lock);
+  error = extent_reach(section, section_npages(section));
+  lock_drop(&section->resize_lock);
+  return error ? error : fence_ready(section);
+}
+
+bool
+coherent_is_prepared(struct section *section, uint64_t file_size) {
+  return atomic_load(&section->control->size) == file_size && atomic_load(&section->fence) &&
+         section_reach(section) >= section_npages(section);
+}
+
+/* The pages that [offset, offset + len) touches and that exist: [*first, *end). */
+static void
+pages_of(struct section *section, uint64_t offset, uint64_t len, uint64_t *first, uint64_t *end) {
+  uint64_t exist = smaller(section_npages(section), section_reach(section));
+  uint64_t last = len ? (offset + len - 1) >> host_config.page_shift : 0;
+  *first = offset >> host_config.page_shift;
+  *end = len ? smaller(last + 1, exist) : *first;
+  if (*end < *first)
+    *end = *first;
+}
+
+/* A walk over an io vector, from a byte of it on. */
+struct walk {
+  const struct iovec *iov;
+  int n;
+  size_t skip; /* bytes of iov[0] that lie behind us */
+};
+
+static void
+walk_on(struct walk *walk, uint64_t bytes) {
+  while (walk->n > 0 && bytes >= walk->iov->iov_len - walk->skip) {
+    bytes -= walk->iov->iov_len - walk->skip;
+    walk->skip = 0;
+    walk->iov++;
+    walk->n--;
+  }
+  walk->skip += walk->n > 0 ? (size_t)bytes : 0;
+}
+
+/* The next piece, at most max bytes; its length is 0 at the end. */
+static size_t
+walk_piece(struct walk *walk, uint64_t max, unsigned char **at) {
+  while (walk->n > 0 && walk->skip == walk->iov->iov_len)
+    walk_on(walk, 0);
+  if (walk->n <= 0)
+    return 0;
+  *at = (unsigned char *)walk->iov->iov_base + walk->skip;
+  return (size_t)smaller(max, walk->iov->iov_len - walk->skip);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------- */
+
+void
+coherent_look(struct coherent *op, uint64_t offset, uint64_t len) {
+  uint64_t first, end;
+  pages_of(op->section, offset, len, &first, &end);
+  op->dirty_first = UINT64_MAX;
+  op->dirty_end = 0;
+  for (uint64_t page = first; page < end; page++)
+    if (page_is_dirty(atomic_load(section_state(op->section, page)))) {
+      op->dirty_first = smaller(op->dirty_first, page);
+      op->dirty_end = page + 1;
+    }
+}
+
+/* What was dirty before, or is now: its bytes in the file may be older than what a program stored
+ * before it began to read. */
+bool
+coherent_must_lay_over(struct coherent *op, uint64_t offset, uint64_t got) {
+  struct coherent now = { .section = op->section };
+  coherent_look(&now, offset, got);
+  op->dirty_first = smaller(op->dirty_first, now.dirty_first);
+  op->dirty_end = op->dirty_end > now.dirty_end ? op->dirty_end : now.dirty_end;
+  return op->dirty_first < op->dirty_end;
+}
+
+/* Bytes [from, to) of the file, all of filled pages, into the program's memory: by the kernel, who
+ * refuses where we would fault. */
+static int
+lay_over_run(struct coherent *op, const struct iovec *iov, int n, uint64_t offset, uint64_t from,
+             uint64_t to) {
+  struct walk walk = { iov, n, 0 };
+  walk_on(&walk, from - offset);
+  while (from < to) {
+    unsigned char *at;
+    size_t got, len = walk_piece(&walk, to - from, &at);
+    int error = len ? data_read(op->section, at, len, from, &got) : EFAULT;
+    if (error || got < len)
+      return error; /* cut off meanwhile */
+    walk_on(&walk, len);
+    from += len;
+  }
+  return 0;
+}
+
+int
+coherent_lay_over(struct coherent *op, const struct iovec *iov, int n, uint64_t offset,
+                  uint64_t got) {
+  unsigned shift = host_config.page_shift;
+  uint64_t first, end;
+  int error = 0;
+  pages_of(op->section, offset, got, &first, &end);
+  first = first > op->dirty_first ? first : op->dirty_first;
+  end = smaller(end, op->dirty_end);
+  for (uint64_t page = first; page < end && !error;) {
+    uint64_t run = page;
+    while (run < end && page_is_filled(atomic_load(section_state(op->section, run))))
+      run++;
+    if (run > page) {
+      uint64_t from = page << shift > offset ? page << shift : offset;
+      error = lay_over_run(op, iov, n, offset, from, smaller(run << shift, offset + got));
+    }
+    page = run + 1;
+  }
+  return error;
+}
+
+/* ---- Writing: what is clean ----------------------------------------------------------------- */
+
+static bool
+is_claimed(const struct coherent *op, uint64_t page) {
+  uint64_t i = page - op->first;
+  return op->claimed && page >= op->first && i < op->npages && (op->claimed[i / 64] >> i % 64 & 1);
+}
+
+/* Clean -> filling, in our hand. */
+static bool
+claim(struct section *section, uint64_t page) {
+  page_byte *lane = section_lane(section, page);
+  page_byte *state = section_state(section, page);
+  uint8_t was = atomic_load(state);
+  if (was != PAGE_CLEAN && was != PAGE_WRITTEN && was != PAGE_FLUSHING)
+    return false;
+  if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)
+    return false; /* another thread of ours is at it */
+  if (page_step(state, was, page_in_hand(PAGE_FILLING, section->lane)))
+    return true;
+  atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
+  return false;
+}
+
+/* As in the file, which nobody has flushed since; false if others have taken the page over. */
+static bool
+let_go(struct section *section, uint64_t page) {
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
+  if (!(atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING) & LANE_FILLING) ||
+      !page_step(section_state(section, page), filling, PAGE_WRITTEN))
+    return false;
+  summary_set(section, page, SUMMARY_UNFLUSHED);
+  return true;
+}
+
+static size_t
+claimed_size(const struct coherent *op) {
+  return (size_t)((op->npages + 63) / 64) * sizeof *op->claimed;
+}
+
+int
+coherent_hold(struct coherent *op, uint64_t offset, uint64_t len) {
+  uint64_t end;
+  pages_of(op->section, offset, len, &op->first, &end);
+  op->npages = end - op->first;
+  op->claimed = op->npages ? arena_alloc(claimed_size(op)) : NULL;
+  if (op->npages && !op->claimed)
+    return ENOMEM;
+  for (uint64_t i = 0; i < op->npages; i++)
+    if (claim(op->section, op->first + i))
+      op->claimed[i / 64] |= (uint64_t)1 << i % 64;
+  return 0;
+}
+
+void
+coherent_free(struct coherent *op) {
+  if (op->claimed)
+    arena_free(op->claimed, claimed_size(op));
+  op->claimed = NULL;
+}
+
+/* Bytes [from, to) of the file into the data. */
+static int
+bring(struct section *section, uint64_t from, uint64_t to) {
+  while (from < to) {
+    size_t got, len = (size_t)smaller(to - from, KEEPER_BUFFER);
+    int error = data_read_file(section, keeper_buffer(), len, from, &got);
+    if (!error && got)
+      error = data_write(section, keeper_buffer(), got, from);
+    if (error == ECANCELED) { /* we were stopped, and others took over: let_go tells which */
+      error = fence_ready(section);
+      got = 0;
+    } else if (!error && got < len) {
+      return 0; /* the file ends here by now */
+    }
+    if (error)
+      return error;
+    from += got;
+  }
+  return 0;
+}
+
+int
+coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) {
+  unsigned shift = host_config.page_shift;
+  uint64_t end = op->first + op->npages;
+  bool changed;
+  int result = section_follow(op->section, &changed);
+  *rest = false;
+  for (uint64_t page = op->first; page < end;) {
+    uint64_t run = page;
+    while (run < end && is_claimed(op, run))
+      run++;
+    uint64_t from = page << shift > offset ? page << shift : offset;
+    uint64_t to = smaller(run << shift, offset + put);
+    int error = run > page && from < to ? bring(op->section, from, to) : 0;
+    result = result ? result : error;
+    for (; page < run; page++)
+      if (!let_go(op->section, page)) {
+        op->claimed[(page - op->first) / 64] &= ~((uint64_t)1 << (page - op->first) % 64);
+        *rest = true;
+      }
+    *rest |= run < end;
+    page = run + 1;
+  }
+  uint64_t first_put = offset >> shift; /* appended elsewhere than was announced? */
+  *rest |= put && (first_put < op->first);
+  return result;
+}
+
+/* ---- Writing: the rest --------------------------------------------------------------------- */
+
+void
+coherent_wait(const struct coherent *op, uint64_t offset, uint64_t put) {
+  uint64_t first, end;
+  pages_of(op->section, offset, put, &first, &end);
+  for (uint64_t page = first; page < end; page++)
+    while (!is_claimed(op, page) &&
+           (atomic_load(section_lane(op->section, page)) & LANE_FILLING))
+      host_nap(20000);
+}
+
+/* Bytes of the caller's io vector, or of the file. */
+static int
+take(struct section *section, struct walk *walk, uint64_t at, size_t len, size_t *got) {
+  unsigned char *from;
+  if (!walk->iov)
+    return data_read_file(section, keeper_buffer(), len, at, got);
+  *got = walk_piece(walk, len, &from);
+  int error = *got ? host_copy_from(keeper_buffer(), from, *got) : EFAULT;
+  walk_on(walk, *got);
+  return error;
+}
+
+/* One page's part [from, to), as a store: marked, so that a write-back that is under way with older
+ * bytes isn't the last one. */
+static int
+store_page(struct coherent *op, const struct iovec *iov, int n, uint64_t offset, uint64_t from,
+           uint64_t to) {
+  struct section *section = op->section;
+  uint64_t page = from >> host_config.page_shift;
+  struct walk walk = { iov, n, 0 };
+  walk_on(&walk, from - offset);
+  if (!section_mark(section, page))
+    return 0; /* not filled: it will be, from the file */
+  while (from < to) {
+    size_t got = 0;
+    int error = take(section, &walk, from, (size_t)smaller(to - from, KEEPER_BUFFER), &got);
+    if (!error && got)
+      error = data_write(section, keeper_buffer(), got, from);
+    if (error == ECANCELED)
+      return fence_ready(section) ? error : store_page(op, iov, n, offset, from, to);
+    if (error || !got)
+      return error;
+    from += got;
+  }
+  section_mark(section, page);
+  return 0;
+}
+
+int
+coherent_store(struct coherent *op, const struct iovec *iov, int n, uint64_t offset, uint64_t put) {
+  unsigned shift = host_config.page_shift;
+  uint64_t first, end;
+  int result = 0;
+  pages_of(op->section, offset, put, &first, &end);
+  end = smaller(end, op->first + op->npages); /* what came to exist since was read from the file */
+  for (uint64_t page = first; page < end; page++) {
+    if (is_claimed(op, page))
+      continue;
+    if (atomic_load(section_lane(op->section, page)) & LANE_FILLING)
+      return EAGAIN;
+    int error = fill_wait(op->section, page);
+    uint64_t from = page << shift > offset ? page << shift : offset;
+    if (!error)
+      error = store_page(op, iov, n, offset, from, smaller((page + 1) << shift, offset + put));
+    result = result ? result : error;
+  }
+  return result;
+}

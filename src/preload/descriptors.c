@@ -1,0 +1,2 @@
+#include "preload/real.h"
+EXPORT int close(int fd) { return REAL(close)(fd); }
