@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "process/options.h"
+#include "signal/install.h"
 #include "trace/counters.h"
 
 void
@@ -23,6 +24,32 @@ shim_is_started(void) {
 bool
 shim_touches(const void *addr, size_t len) {
   return process_is_started() && len && !call_is_foreign(addr, len);
+}
+
+/* ---- Signals ------------------------------------------------------------------------------- */
+
+int
+shim_sigaction(int sig, const struct sigaction *new_action, struct sigaction *old_action) {
+  struct sigaction new_copy, old;
+  struct space_call call;
+  if (new_action)
+    new_copy = *new_action; /* it may lie on a closed page of ours: not under the lock */
+  space_lock(&call);
+  int error = signals_replace(sig, new_action ? &new_copy : NULL, &old);
+  space_unlock(&call);
+  if (!error && old_action)
+    *old_action = old;
+  return fail(error);
+}
+
+unsigned
+shim_blocked_behind(void) {
+  return signals_blocked_behind();
+}
+
+unsigned
+shim_block_behind(unsigned blocked) {
+  return signals_block_behind(blocked);
 }
 
 /* ---- The end ------------------------------------------------------------------------------- */

@@ -34,6 +34,16 @@ void *shim_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t 
 /* Does the file behind fd have a section, in this or any process? */
 bool shim_has_section(int fd);
 
+/* ---- Signals ------------------------------------------------------------------------------- */
+
+enum { SHIM_SEGV = 1, SHIM_BUS = 2 };
+
+/* sigaction of SIGSEGV or SIGBUS, behind ours.  Only once a file has been mapped. */
+int shim_sigaction(int sig, const struct sigaction *new_action, struct sigaction *old_action);
+/* What the program has blocked of the two in this thread; returns what it had before. */
+unsigned shim_block_behind(unsigned blocked);
+unsigned shim_blocked_behind(void);
+
 /* ---- Coherence ----------------------------------------------------------------------------- *
  *
  * Around a call that reads or writes a file.  Begin says whether there is something to do: the file

@@ -30,6 +30,10 @@ struct chain {
 
 static struct chain chains[2]; /* SIGSEGV, SIGBUS */
 
+static _Thread_local struct {
+  unsigned char blocked, held; /* CHAIN_* */
+} own __attribute__((tls_model("initial-exec")));
+
 static struct chain *
 chain_of(int sig) {
   return &chains[sig == SIGBUS];
@@ -45,6 +49,30 @@ chain_set_next(int sig, const struct sigaction *action) {
     atomic_store(&chain->has_first, true);
   }
   atomic_store(&chain->current, next);
+}
+
+void
+chain_next(int sig, struct sigaction *out) {
+  struct chain *chain = chain_of(sig);
+  *out = chain->ring[atomic_load(&chain->current)];
+}
+
+unsigned
+chain_blocked(void) {
+  return own.blocked;
+}
+
+unsigned
+chain_block(unsigned blocked) {
+  unsigned was = own.blocked;
+  unsigned released = own.held & ~blocked;
+  own.blocked = (unsigned char)blocked;
+  own.held &= (unsigned char)blocked;
+  if (released & CHAIN_SEGV)
+    host_signal_raise(SIGSEGV);
+  if (released & CHAIN_BUS)
+    host_signal_raise(SIGBUS);
+  return was;
 }
 
 /* The kernel enters our handler with everything blocked.  If something isn't, a handler of the
@@ -113,6 +141,14 @@ void
 chain_fault(int sig, siginfo_t *info, void *context, bool is_ours) {
   struct chain *chain = chain_of(sig);
   const struct sigaction *action = &chain->ring[atomic_load(&chain->current)];
+  unsigned char bit = sig == SIGBUS ? CHAIN_BUS : CHAIN_SEGV;
+  if (own.blocked & bit) {
+    if (info->si_code <= 0)
+      own.held |= bit;
+    else
+      take_default(sig, info, context, is_ours);
+    return;
+  }
   if (is_called_by_program())
     action = &chain->first;
   if (is_handler(action)) {

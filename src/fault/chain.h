@@ -12,4 +12,13 @@ void chain_fault(int sig, siginfo_t *info, void *context, bool is_ours);
 /* Remember the action that ours replaced.  [outside the handler, under the space lock] */
 void chain_set_next(int sig, const struct sigaction *action);
 
+/* What the program has blocked of the two in the calling thread, though the host has them open for
+ * us: CHAIN_SEGV, CHAIN_BUS.  A fault then ends the process, as the host would have it; what
+ * somebody sends is held until it is let through. */
+enum { CHAIN_SEGV = 1, CHAIN_BUS = 2 };
+unsigned chain_block(unsigned blocked);
+unsigned chain_blocked(void);
+/* The action that faults which aren't ours meet now. */
+void chain_next(int sig, struct sigaction *out);
+
 #endif

@@ -95,6 +95,8 @@ map_aligned(void **out, void *addr, size_t len, int prot, int flags, int fd, off
 static int
 do_map(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
   bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+  if (host_config.page_size == host_kernel_page)
+    return map_once(out, addr, len, prot, flags, fd, offset); /* which checks in its own order */
   if (len == 0 || !is_page_aligned((uint64_t)offset))
     return EINVAL;
   if (is_fixed && !is_page_aligned((uintptr_t)addr))
@@ -102,7 +104,7 @@ do_map(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t of
   int error = round_len(&len);
   if (error != 0)
     return error;
-  if (is_fixed || host_config.page_size == host_kernel_page)
+  if (is_fixed)
     return map_once(out, addr, len, prot, flags, fd, offset);
   return map_aligned(out, addr, len, prot, flags, fd, offset);
 }

@@ -41,6 +41,7 @@
 ssize_t __recv_chk(int fd, void *to, size_t len, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *to, size_t len, size_t room, int flags, __SOCKADDR_ARG from,
                        socklen_t *from_len);
+sighandler_t __sysv_signal(int sig, sighandler_t handler);
 ssize_t __read_chk(int fd, void *to, size_t len, size_t room);
 ssize_t __pread_chk(int fd, void *to, size_t len, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *to, size_t len, off64_t offset, size_t room);

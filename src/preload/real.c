@@ -13,6 +13,7 @@
 #include "preload/environment.h"
 #include "preload/policy.h"
 #include "preload/report.h"
+#include "preload/signals.h"
 
 struct real real_calls;
 
@@ -45,6 +46,7 @@ shim_begin(void) {
   int saved = errno;
   find_all();
   shim_start(real_calls.sigaction);
+  signals_begin();
   environment_read();
   policy_read();
   end_begin();

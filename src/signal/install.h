@@ -13,4 +13,12 @@
  * second thread that knows us. */
 SOFTMAP_MUST_CHECK int signals_install(void);
 
+/* What sigaction does for a program whose signals we stand before: set and tell the action behind
+ * ours.  [under the space lock] */
+SOFTMAP_MUST_CHECK int signals_replace(int sig, const struct sigaction *new_action,
+                                       struct sigaction *old_action);
+/* See chain_block. */
+unsigned signals_block_behind(unsigned blocked);
+unsigned signals_blocked_behind(void);
+
 #endif

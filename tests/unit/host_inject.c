@@ -295,6 +295,11 @@ call_thread_start(void) {
   return host_thread_start(do_nothing, NULL, "softmap");
 }
 static int
+call_copy_from(void) {
+  char from = 'x', to;
+  return host_copy_from(&to, &from, 1);
+}
+static int
 call_thread_count(void) {
   unsigned count;
   return host_thread_count(&count);
