@@ -94,7 +94,7 @@ prepare_job(void *arg) {
 
 /* Hold the section of the file behind fd, up to date with its size.  All signals are blocked. */
 static struct section *
-hold(int fd, bool is_resized) {
+hold(int fd) {
   struct host_stat stat;
   if (host_stat_fd(fd, &stat) || !S_ISREG(stat.mode))
     return NULL;
@@ -103,8 +103,7 @@ hold(int fd, bool is_resized) {
     section = hold_others(fd, &stat);
   if (!section)
     return NULL;
-  if ((is_resized || !coherent_is_prepared(section, stat.size)) &&
-      keeper_run(prepare_job, section)) {
+  if (!coherent_is_prepared(section, stat.size) && keeper_run(prepare_job, section)) {
     section_release(section);
     return NULL;
   }
@@ -114,7 +113,7 @@ hold(int fd, bool is_resized) {
 static bool
 begin(struct shim_op *op, struct coherent *state, int fd) {
   host_signals_block(&op->mask);
-  *state = (struct coherent){ .section = hold(fd, false) };
+  *state = (struct coherent){ .section = hold(fd) };
   op->section = state->section;
   if (!state->section)
     host_signals_set(&op->mask);
@@ -234,7 +233,7 @@ shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
   sigset_t mask;
   int error = 0;
   host_signals_block(&mask);
-  struct section *section = hold(fd, false);
+  struct section *section = hold(fd);
   if (section) {
     uint64_t first = offset >> host_config.page_shift;
     uint64_t end = len < UINT64_MAX - offset ? ((offset + len - 1) >> host_config.page_shift) + 1
@@ -245,14 +244,4 @@ shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
   }
   host_signals_set(&mask);
   return error;
-}
-
-void
-shim_resized(int fd) {
-  sigset_t mask;
-  host_signals_block(&mask);
-  struct section *section = hold(fd, true);
-  if (section)
-    section_release(section);
-  host_signals_set(&mask);
 }

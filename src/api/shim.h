@@ -63,15 +63,14 @@ bool shim_read_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len);
 void shim_read_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset,
                    ssize_t got);
 bool shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len);
-/* `put` bytes were written at offset from iov (NULL: by the kernel, from elsewhere); -1: none. */
+/* `put` bytes were written at offset from iov (NULL: by the kernel, from elsewhere); -1: none.  Also
+ * follows the file's size: a call that changes only that is a write of nothing. */
 void shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset,
                     ssize_t put);
 
 /* Before the kernel reads [offset, offset + len) of a file for another purpose: write what is dirty
  * there.  With `flush`, as fsync of the mappings.  0, or the errno of a failed write. */
 int shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush);
-/* The file's size was changed. */
-void shim_resized(int fd);
 
 /* ---- The end ------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backing/file.h"
 #include "backing/fill.h"
 #include "backing/keeper.h"
 #include "host/arena.h"
@@ -183,6 +184,7 @@ claimed_size(const struct coherent *op) {
 int
 coherent_hold(struct coherent *op, uint64_t offset, uint64_t len) {
   uint64_t end;
+  lane_note_writing(op->section, true);
   pages_of(op->section, offset, len, &op->first, &end);
   op->npages = end - op->first;
   op->claimed = op->npages ? arena_alloc(claimed_size(op)) : NULL;
@@ -226,8 +228,10 @@ int
 coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) {
   unsigned shift = host_config.page_shift;
   uint64_t end = op->first + op->npages;
-  bool changed;
-  int result = section_follow(op->section, &changed);
+  int result = coherent_prepare(op->section); /* it may have grown */
+  int remember_error = file_remember(op->section);
+  result = result ? result : remember_error;
+  lane_note_writing(op->section, false);
   *rest = false;
   for (uint64_t page = op->first; page < end;) {
     uint64_t run = page;

@@ -33,7 +33,7 @@ SOFTMAP_MUST_CHECK int coherent_lay_over(struct coherent *op, const struct iovec
 /* Before a write: hold the clean pages of the range.  All signals are blocked until it is settled.
  * ENOMEM.  [the section is prepared] */
 SOFTMAP_MUST_CHECK int coherent_hold(struct coherent *op, uint64_t offset, uint64_t len);
-/* After it: bring `put` bytes at offset from the file into the pages that are held, and let them
+/* After it: follow the file's size, remember that the change was ours, bring `put` bytes at offset from the file into the pages that are held, and let them
  * go.  *rest: there are pages that were not held.  [keeper] */
 SOFTMAP_MUST_CHECK int coherent_settle(struct coherent *op, uint64_t offset, uint64_t put,
                                        bool *rest);

@@ -27,7 +27,8 @@ ssize_t around_read_end(struct around *around, ssize_t got);
 void around_write(struct around *around, int fd, const struct iovec *iov, int n, off_t offset,
                   int flags /* RWF_* */);
 ssize_t around_write_end(struct around *around, ssize_t put);
-/* A range of a file that the kernel changes by itself.  offset is none of AT_POSITION. */
+/* A range of a file that the kernel changes by itself.  offset is none of AT_POSITION.  len 0: only
+ * the size changes. */
 void around_change(struct around *around, int fd, off_t offset, uint64_t len);
 
 #endif

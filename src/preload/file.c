@@ -7,16 +7,16 @@
 #include "preload/pins.h"
 #include "preload/policy.h"
 
-/* The file has another size now. */
-static int
-resized(int fd, int result) {
-  if (result < 0 || !policy_is_coherent() || !shim_has_section(fd))
-    return result;
-  int saved = errno;
-  shim_resized(fd);
-  errno = saved;
-  return result;
-}
+/* A call that changes the file's size, and gives `result`.  Who is in its section must be so before:
+ * what dead processes left is written to the file while that is as they knew it. */
+#define RESIZE(fd, type, call)                                                                     \
+  do {                                                                                             \
+    struct around around;                                                                          \
+    around_change(&around, (fd), 0, 0);                                                            \
+    type result = call;                                                                            \
+    (void)around_write_end(&around, 0);                                                            \
+    return result;                                                                                 \
+  } while (0)
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
@@ -25,19 +25,42 @@ mode_of(int flags, va_list rest) {
   return flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? va_arg(rest, mode_t) : 0;
 }
 
+/* The file that O_TRUNC is about to empty; -1: there is none, or none that has a section. */
 static int
-opened(int fd, int flags) {
-  if (fd >= 0 && (flags & O_TRUNC))
-    (void)resized(fd, 0);
+open_before(int dir, const char *path, int flags) {
+  if (!(flags & O_TRUNC) || !policy_is_coherent())
+    return -1;
+  int saved = errno;
+  int fd = REAL(openat)(dir, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (flags & O_NOFOLLOW));
+  if (fd >= 0 && !shim_has_section(fd)) {
+    REAL(close)(fd);
+    fd = -1;
+  }
+  errno = saved;
   return fd;
 }
 
-#define OPEN(path, flags, call)                                                                    \
+static void
+close_before(int fd, struct around *around) {
+  int saved = errno;
+  (void)around_write_end(around, 0);
+  REAL(close)(fd);
+  errno = saved;
+}
+
+#define OPEN(dir, path, flags, call)                                                               \
   do {                                                                                             \
     PINS(pins);                                                                                    \
     if (shim_is_started())                                                                         \
       PATH(path);                                                                                  \
-    return opened(call, (flags));                                                                  \
+    int before = open_before((dir), (path), (flags));                                              \
+    if (before < 0)                                                                                \
+      return call;                                                                                 \
+    struct around around;                                                                          \
+    around_change(&around, before, 0, 0);                                                          \
+    int fd = call;                                                                                 \
+    close_before(before, &around);                                                                 \
+    return fd;                                                                                     \
   } while (0)
 
 #define GET_MODE(mode, flags)                                                                      \
@@ -49,97 +72,92 @@ opened(int fd, int flags) {
 EXPORT int
 open(const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(path, flags, REAL(open)(path, flags, mode));
+  OPEN(AT_FDCWD, path, flags, REAL(open)(path, flags, mode));
 }
 
 EXPORT int
 open64(const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(path, flags, REAL(open64)(path, flags, mode));
+  OPEN(AT_FDCWD, path, flags, REAL(open64)(path, flags, mode));
 }
 
 EXPORT int
 openat(int dir, const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(path, flags, REAL(openat)(dir, path, flags, mode));
+  OPEN(dir, path, flags, REAL(openat)(dir, path, flags, mode));
 }
 
 EXPORT int
 openat64(int dir, const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(path, flags, REAL(openat64)(dir, path, flags, mode));
+  OPEN(dir, path, flags, REAL(openat64)(dir, path, flags, mode));
 }
 
 EXPORT int
 __open_2(const char *path, int flags) {
-  OPEN(path, flags, REAL(__open_2)(path, flags));
+  OPEN(AT_FDCWD, path, flags, REAL(__open_2)(path, flags));
 }
 
 EXPORT int
 __open64_2(const char *path, int flags) {
-  OPEN(path, flags, REAL(__open64_2)(path, flags));
+  OPEN(AT_FDCWD, path, flags, REAL(__open64_2)(path, flags));
 }
 
 EXPORT int
 __openat_2(int dir, const char *path, int flags) {
-  OPEN(path, flags, REAL(__openat_2)(dir, path, flags));
+  OPEN(dir, path, flags, REAL(__openat_2)(dir, path, flags));
 }
 
 EXPORT int
 __openat64_2(int dir, const char *path, int flags) {
-  OPEN(path, flags, REAL(__openat64_2)(dir, path, flags));
+  OPEN(dir, path, flags, REAL(__openat64_2)(dir, path, flags));
 }
 
 EXPORT int
 creat(const char *path, mode_t mode) {
-  OPEN(path, O_TRUNC, REAL(creat)(path, mode));
+  OPEN(AT_FDCWD, path, O_TRUNC, REAL(creat)(path, mode));
 }
 
 EXPORT int
 creat64(const char *path, mode_t mode) {
-  OPEN(path, O_TRUNC, REAL(creat64)(path, mode));
+  OPEN(AT_FDCWD, path, O_TRUNC, REAL(creat64)(path, mode));
 }
 
 /* ---- Sizes --------------------------------------------------------------------------------- */
 
 EXPORT int
 ftruncate(int fd, off_t size) {
-  return resized(fd, REAL(ftruncate)(fd, size));
+  RESIZE(fd, int, REAL(ftruncate)(fd, size));
 }
 
 EXPORT int
 ftruncate64(int fd, off64_t size) {
-  return resized(fd, REAL(ftruncate64)(fd, size));
+  RESIZE(fd, int, REAL(ftruncate64)(fd, size));
 }
 
-static int
-path_resized(const char *path, int result) {
-  int saved = errno;
-  if (result < 0 || !policy_is_coherent())
-    return result;
-  int fd = REAL(open)(path, O_WRONLY | O_CLOEXEC);
-  if (fd >= 0) {
-    (void)resized(fd, 0);
-    REAL(close)(fd);
-  }
-  errno = saved;
-  return result;
-}
+#define TRUNCATE(path, call)                                                                       \
+  do {                                                                                             \
+    PINS(pins);                                                                                    \
+    if (shim_is_started())                                                                         \
+      PATH(path);                                                                                  \
+    int before = open_before(AT_FDCWD, (path), O_TRUNC);                                           \
+    if (before < 0)                                                                                \
+      return call;                                                                                 \
+    struct around around;                                                                          \
+    around_change(&around, before, 0, 0);                                                          \
+    int result = call;                                                                             \
+    close_before(before, &around);                                                                 \
+    return result;                                                                                 \
+  } while (0)
 
 EXPORT int
 truncate(const char *path, off_t size) {
-  PINS(pins);
-  if (shim_is_started())
-    PATH(path);
-  return path_resized(path, REAL(truncate)(path, size));
+  TRUNCATE(path, REAL(truncate)(path, size));
 }
 
 EXPORT int
 truncate64(const char *path, off64_t size) {
-  PINS(pins);
-  if (shim_is_started())
-    PATH(path);
-  return path_resized(path, REAL(truncate64)(path, size));
+  TRUNCATE(path, REAL(truncate64)(path, size));
 }
 
 /* More room changes no byte; what punches, zeroes or moves does, up to the end. */
@@ -155,12 +173,10 @@ static int
 allocate(int fd, int mode, off_t offset, off_t len) {
   struct around around;
   uint64_t changed = changed_by(mode, offset, len);
-  if (!changed)
-    return resized(fd, REAL(fallocate)(fd, mode, offset, len));
-  around_change(&around, fd, offset, changed);
+  around_change(&around, fd, changed ? offset : 0, changed);
   int result = REAL(fallocate)(fd, mode, offset, len);
   (void)around_write_end(&around, result < 0 ? -1 : (ssize_t)changed);
-  return resized(fd, result);
+  return result;
 }
 
 EXPORT int
@@ -175,16 +191,12 @@ fallocate64(int fd, int mode, off64_t offset, off64_t len) {
 
 EXPORT int
 posix_fallocate(int fd, off_t offset, off_t len) {
-  int error = REAL(posix_fallocate)(fd, offset, len);
-  (void)resized(fd, error ? -1 : 0);
-  return error;
+  RESIZE(fd, int, REAL(posix_fallocate)(fd, offset, len));
 }
 
 EXPORT int
 posix_fallocate64(int fd, off64_t offset, off64_t len) {
-  int error = REAL(posix_fallocate64)(fd, offset, len);
-  (void)resized(fd, error ? -1 : 0);
-  return error;
+  RESIZE(fd, int, REAL(posix_fallocate64)(fd, offset, len));
 }
 
 /* ---- Flushing ------------------------------------------------------------------------------ */

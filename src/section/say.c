@@ -2,6 +2,7 @@
 #include "section/say.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "host/host.h"
 #include "section/section.h"
@@ -25,8 +26,12 @@ say_now(void) {
 
 int
 say_refused(struct section *section, const char *why) {
+  static char last[sizeof section->name]; /* once, though every call of the program may ask */
   struct text text = { 0 };
   char path[400];
+  if (strcmp(last, section->name) == 0)
+    return EBUSY;
+  memcpy(last, section->name, sizeof last);
   text_add(&text, "softmap: ");
   text_add(&text, host_path_of(section->file_fd, path, sizeof path) ? section->name : path);
   text_add(&text, why);
