@@ -176,6 +176,17 @@ shim_read_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offse
 
 /* ---- Writing ------------------------------------------------------------------------------- */
 
+/* The call between may read memory of ours that isn't filled by itself (stdio copies).  Such a
+ * fault doesn't wait for what we hold: that stays readable. */
+static void
+let_faults_through(void) {
+  sigset_t most;
+  sigfillset(&most);
+  sigdelset(&most, SIGSEGV);
+  sigdelset(&most, SIGBUS);
+  host_signals_set(&most);
+}
+
 bool
 shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
   struct coherent state;
@@ -184,6 +195,7 @@ shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
   if (coherent_hold(&state, offset, len))
     host_yield(); /* no memory to hold them: they are treated as those that are not clean */
   save(op, &state);
+  let_faults_through();
   return true;
 }
 
@@ -203,6 +215,8 @@ void
 shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset, ssize_t put) {
   struct coherent state = restore(op);
   struct work work = { &state, iov, n, offset, put > 0 ? (uint64_t)put : 0, false };
+  sigset_t most;
+  host_signals_block(&most);
   int error = keeper_run(settle_job, &work);
   while (work.len && work.rest) {
     coherent_wait(&state, offset, work.len);

@@ -48,7 +48,7 @@ unsigned shim_blocked_behind(void);
  *
  * Around a call that reads or writes a file.  Begin says whether there is something to do: the file
  * has a section, in this or any process.  Then the call is made, and the end must follow: after a
- * write, with all signals blocked in between.  They never fail: what can't be had (no descriptor, no
+ * write, with all signals but those of faults blocked in between.  They never fail: what can't be had (no descriptor, no
  * memory) leaves the call as it would be without us. */
 
 struct shim_op {
