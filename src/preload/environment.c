@@ -44,16 +44,17 @@ has_word(const char *list, const char *path) {
   return false;
 }
 
-/* "LD_PRELOAD=what it is:ours" */
+/* "LD_PRELOAD=ours:what it is" */
 static char *
 extend(const char *assignment, char *preload) {
-  size_t len = strlen(assignment), own = strlen(own_path);
-  if (len + own + 2 > ENVIRONMENT_PRELOAD)
+  const size_t name = sizeof PRELOAD_NAME - 1;
+  size_t rest = strlen(assignment) - name, own = strlen(own_path);
+  if (name + own + rest + 2 > ENVIRONMENT_PRELOAD)
     return NULL;
-  memcpy(preload, assignment, len);
-  if (assignment[len - 1] != '=')
-    preload[len++] = ':';
-  memcpy(preload + len, own_path, own + 1);
+  memcpy(preload, PRELOAD_NAME, name);
+  memcpy(preload + name, own_path, own);
+  preload[name + own] = rest ? ':' : '\0';
+  memcpy(preload + name + own + (rest != 0), assignment + name, rest + 1);
   return preload;
 }
 

@@ -96,11 +96,25 @@ set(const char *name, const char *value) {
   return !value || setenv(name, value, 1) == 0 ? 0 : RUN_FAILED;
 }
 
-/* Behind what the user preloads: that may have to be first (sanitizers). */
+/* Before what the user preloads: allocators have an mmap of their own.  But a sanitizer wants to be
+ * first. */
 static int
 set_preload(const char *shim) {
-  const char *before = getenv("LD_PRELOAD"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
-  char *list = before && *before ? text_of("%s:%s", before, shim) : text_of("%s", shim);
+  const char *list_before = getenv("LD_PRELOAD"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+  const char *rest = list_before ? list_before : "";
+  while (strncmp(rest, "lib", 3) == 0 || *rest == '/') {
+    size_t len = strcspn(rest, ": ");
+    char *word = text_of("%.*s", (int)len, rest);
+    bool is_sanitizer = strstr(word, "san.so") || strstr(word, "libclang_rt");
+    free(word);
+    if (!is_sanitizer)
+      break;
+    rest += len + (rest[len] != '\0');
+  }
+  char *list = text_of("%.*s%s%s%s%s", list_before ? (int)(rest - list_before) : 0,
+                       list_before ? list_before : "",
+                       rest != list_before && list_before && rest[-1] != ':' ? ":" : "", shim,
+                       *rest ? ":" : "", rest);
   int status = set("LD_PRELOAD", list);
   free(list);
   return status;

@@ -1,2 +1,0 @@
-#include "preload/real.h"
-EXPORT int close(int fd) { return REAL(close)(fd); }
