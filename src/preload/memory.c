@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include "api/shim.h"
+#include "preload/broken.h"
 #include "preload/policy.h"
 #include "preload/report.h"
 
@@ -22,6 +23,8 @@ ours(void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
 /* The bits that softmap adds mean nothing to a program that doesn't know of it. */
 static int
 known_flags(int flags) {
+  if (is_broken("never-writes"))
+    flags = (flags & ~MAP_TYPE) | MAP_PRIVATE;
   if (flags & MAP_HUGETLB)
     return flags;
   return flags & ~(SOFTMAP_MAP_ANY_OFFSET | SOFTMAP_MAP_MERGE | SOFTMAP_MAP_ATOMIC);

@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 
 #include "api/shim.h"
+#include "preload/broken.h"
 
 static enum { MAP_AUTO, MAP_ALL, MAP_GLOBS } mode;
 static bool is_coherent = true;
@@ -55,7 +56,7 @@ void
 policy_read(void) {
   /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet */
   const char *coherence = getenv("SOFTMAP_COHERENCE");
-  is_coherent = !coherence || strcmp(coherence, "none") != 0;
+  is_coherent = (!coherence || strcmp(coherence, "none") != 0) && !is_broken("incoherent");
   read_map();
 }
 

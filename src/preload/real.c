@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/shim.h"
+#include "preload/broken.h"
 #include "preload/end.h"
 #include "preload/environment.h"
 #include "preload/policy.h"
@@ -45,6 +46,7 @@ shim_begin(void) {
   has_begun = true;
   int saved = errno;
   find_all();
+  break_directory();
   shim_start(real_calls.sigaction);
   signals_begin();
   environment_read();

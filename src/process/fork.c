@@ -210,7 +210,7 @@ close_inherited(struct section *section, void *arg) {
 
 static int
 count_without_lane(struct section *section, void *arg) {
-  *(unsigned *)arg += !atomic_load(&section->has_lane);
+  *(unsigned *)arg += !atomic_load(&section->has_lane) && atomic_load(&section->mappings);
   return 0;
 }
 

@@ -16,8 +16,14 @@
 static char *
 dir_of(const struct run *run) {
   const char *named = getenv("SOFTMAP_DIR"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
-  if (run->dir)
-    return run->dir[0] == '/' ? text_of("%s", run->dir) : need(realpath(run->dir, NULL));
+  if (run->dir && run->dir[0] == '/')
+    return text_of("%s", run->dir);
+  if (run->dir) {
+    char *cwd = need(getcwd(NULL, 0));
+    char *dir = text_of("%s/%s", cwd, run->dir);
+    free(cwd);
+    return dir;
+  }
   return named && *named ? text_of("%s", named)
                          : text_of("/dev/shm/softmap-%u", (unsigned)geteuid());
 }
