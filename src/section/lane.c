@@ -155,6 +155,12 @@ lane_child_arrived(struct section *section, const struct lane_child *child) {
     ;
 }
 
+bool
+lane_awaits_child(struct section *section) {
+  return atomic_load(&section->has_lane) &&
+         atomic_load(&lane_record(section, section->lane)->arriving) > 0;
+}
+
 void
 lane_note_writing(struct section *section, bool is_writing) {
   atomic_store(&lane_record(section, section->lane)->writing, is_writing);

@@ -215,8 +215,11 @@ release_job(void *arg) {
     bool behind = error == EACCES && !section->file_is_writable; /* not our dirt */
     section_lock_all();
     bool is_last = atomic_load(&section->users) == 1;
-    int part_error = is_last && (!error || behind) ? part(section, behind) : 0;
-    if (part_error != EAGAIN && (!is_last || (error && !behind))) {
+    /* A child that has just been forked has no lane yet: ours stands for it.  The section stays with
+     * us, without users, to the end or to the next one. */
+    bool waits = is_last && lane_awaits_child(section);
+    int part_error = is_last && !waits && (!error || behind) ? part(section, behind) : 0;
+    if (part_error != EAGAIN && (!is_last || waits || (error && !behind))) {
       atomic_fetch_sub(&section->users, 1);
       if (error)
         atomic_store(&section->pending_error, error);

@@ -231,6 +231,7 @@ SOFTMAP_MUST_CHECK int lane_enter(struct section *section);
 void lane_leave(struct section *section);
 /* A forked child on its way counts as staying, as long as its parent lives, until it has a lane. */
 struct lane_child lane_announce_child(struct section *section);
+bool lane_awaits_child(struct section *section);
 void lane_child_arrived(struct section *section, const struct lane_child *child);
 /* Between the first write of a sync and control->mtime_ns: a recovery then doesn't take our own
  * change of the file's mtime for somebody else's.  [keeper] */
