@@ -287,8 +287,9 @@ store_page(struct coherent *op, const struct iovec *iov, int n, uint64_t offset,
   uint64_t page = from >> host_config.page_shift;
   struct walk walk = { iov, n, 0 };
   walk_on(&walk, from - offset);
+  /* Not filled: a page of a hole may be shown all the same, since it was behind the end. */
   if (!section_mark(section, page))
-    return 0; /* not filled: it will be, from the file */
+    return fill(section, page, 1);
   while (from < to) {
     size_t got = 0;
     int error = take(section, &walk, from, (size_t)smaller(to - from, KEEPER_BUFFER), &got);
