@@ -140,8 +140,8 @@ prepare(struct run *run) {
     status = program_judge(run);
   if (!status)
     status = environment_check_dir(run);
-  if (!status && sections_read(&run->before) != STATUS_OK)
-    status = RUN_FAILED;
+  if (!status)
+    run->before = environment_sections(run);
   if (!status && run->report_to)
     status = report_make(run);
   return status;
@@ -181,7 +181,9 @@ run_program(int argc, char **argv) {
     if (report_status && !status)
       status = report_status;
   }
-  free(run.before.at);
+  for (char **name = run.before; name && *name; name++)
+    free(*name);
+  free(run.before);
   free(run.path);
   free(run.map);
   return status;

@@ -24,7 +24,7 @@ struct run {
   char *path;              /* of the program's file; to be freed */
   struct report *counters; /* NULL: no report */
   int report_fd;
-  struct section_list before; /* sections that there were */
+  char **before;           /* names of the sections that there were; ends in NULL; to be freed */
 };
 
 /* ---- The program (run_program.c) ------------------------------------------------------------ */
@@ -38,6 +38,9 @@ int program_judge(const struct run *run);
 
 /* Is the section directory usable?  Makes it.  0, or the exit status, and something was said. */
 int environment_check_dir(const struct run *run);
+/* The names of what is in the section directory: without starting the library's threads, which a
+ * process that is going to fork has no use for.  To be freed. */
+char **environment_sections(const struct run *run);
 /* Sets LD_PRELOAD and the variables.  0, or the exit status. */
 int environment_set(const struct run *run);
 

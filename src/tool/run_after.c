@@ -7,8 +7,8 @@
 
 static bool
 was_there(const struct run *run, const struct softmap_section *section) {
-  for (size_t i = 0; i < run->before.n; i++)
-    if (strcmp(run->before.at[i].name, section->name) == 0)
+  for (char **name = run->before; *name; name++)
+    if (strcmp(*name, section->name) == 0)
       return true;
   return false;
 }
@@ -33,10 +33,20 @@ recover_section(const struct run *run, const struct softmap_section *section, bo
   free(title);
 }
 
+static bool
+is_empty(const struct run *run) {
+  char **names = environment_sections(run);
+  bool is_empty_ = !names[0];
+  for (char **name = names; *name; name++)
+    free(*name);
+  free(names);
+  return is_empty_;
+}
+
 void
 after_recover(const struct run *run, bool may_speak) {
   struct section_list now;
-  if (sections_read(&now) != STATUS_OK)
+  if (is_empty(run) || sections_read(&now) != STATUS_OK)
     return;
   for (size_t i = 0; i < now.n; i++)
     if (now.at[i].live == 0)

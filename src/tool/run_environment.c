@@ -1,6 +1,7 @@
 /* run_environment.c - what the program and its children are started with. */
 #include "tool/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -64,6 +65,25 @@ environment_check_dir(const struct run *run) {
   }
   free(dir);
   return reason ? RUN_FAILED : 0;
+}
+
+char **
+environment_sections(const struct run *run) {
+  char *dir = dir_of(run);
+  DIR *stream = opendir(dir);
+  char **names = need(calloc(1, sizeof *names));
+  size_t n = 0;
+  const struct dirent *entry;
+  while (stream && (entry = readdir(stream))) /* NOLINT(concurrency-mt-unsafe): ours alone */
+    if (entry->d_name[0] != '.') {
+      names = need(reallocarray(names, n + 2, sizeof *names));
+      names[n++] = text_of("%s", entry->d_name);
+      names[n] = NULL;
+    }
+  if (stream)
+    (void)closedir(stream);
+  free(dir);
+  return names;
 }
 
 /* ---- The shim ------------------------------------------------------------------------------ */

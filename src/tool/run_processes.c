@@ -157,7 +157,7 @@ keep_house(const struct run *run, const sigset_t *mask, int news) {
 static void
 pass_signal(int signals, pid_t program) {
   struct signalfd_siginfo info;
-  if (read(signals, &info, sizeof info) != (ssize_t)sizeof info || !program)
+  if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
     return;
   int sig = (int)info.ssi_signo;
   if (sig == SIGCHLD || info.ssi_code == SI_KERNEL)
@@ -182,9 +182,10 @@ wait_for_news(const struct run *run, int news, int signals) {
   for (;;) {
     struct pollfd fds[] = { { .fd = news, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
     struct news item;
-    if (poll(fds, 2, -1) < 0 && errno != EINTR)
+    /* Until there is a program signals wait. */
+    if (poll(fds, program ? 2 : 1, -1) < 0 && errno != EINTR)
       return RUN_FAILED;
-    if (fds[1].revents & POLLIN)
+    if (program && (fds[1].revents & POLLIN))
       pass_signal(signals, program);
     if (!(fds[0].revents & (POLLIN | POLLHUP)))
       continue;
