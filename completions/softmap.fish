@@ -5,13 +5,22 @@ function __softmap_sections
     softmap ls 2>/dev/null | awk 'NR > 1 { print $NF }'
 end
 
+complete -c softmap -n __fish_use_subcommand -f -a run -d 'Run a program with its mappings in softmap'
 complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
 complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
 complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
 complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
 complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
 
-complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'ls recover'
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'run ls recover'
+
+complete -c softmap -n '__fish_seen_subcommand_from run' -l map -x -a 'auto all' -d 'Which files'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l tracker -x -a 'auto fault watch compare' -d 'How stores are noticed'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l fill -x -a 'auto whole touch' -d 'When pages are read'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l coherence -x -a 'full none' -d 'Whether read and write see the mappings'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l report -d 'Say what softmap did'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l force -d 'Run a static program without softmap'
+complete -c softmap -n '__fish_seen_subcommand_from run' -x -a '(__fish_complete_subcommand)'
 
 complete -c softmap -n '__fish_seen_subcommand_from ls' -f
 complete -c softmap -n '__fish_seen_subcommand_from ls' -s j -l json -d 'Print a JSON array'
@@ -23,5 +32,5 @@ complete -c softmap -n '__fish_seen_subcommand_from recover' -l save-to -r -F -d
 complete -c softmap -n '__fish_seen_subcommand_from recover' -l as -r -F -d 'Write the dirty pages to this file'
 complete -c softmap -n '__fish_seen_subcommand_from recover' -s q -l quiet -d 'Say only what is wrong'
 
-complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
-complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s h -l help -d 'Tell about the command'
+complete -c softmap -n '__fish_seen_subcommand_from ls recover run' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
+complete -c softmap -n '__fish_seen_subcommand_from ls recover run' -s h -l help -d 'Tell about the command'
