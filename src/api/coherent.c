@@ -10,6 +10,7 @@
 
 #include "api/call.h"
 #include "api/shim.h"
+#include "backing/file.h"
 #include "backing/keeper.h"
 #include "backing/writeback.h"
 #include "core/text.h"
@@ -254,6 +255,50 @@ shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
                                              : UINT64_MAX >> host_config.page_shift;
     struct sync_request request = { section, first, len ? end - first : 0, flush };
     error = keeper_run(sync_job, &request);
+    section_release(section);
+  }
+  host_signals_set(&mask);
+  return error;
+}
+
+/* ---- Sizes --------------------------------------------------------------------------------- */
+
+struct truncation {
+  struct section *section;
+  uint64_t ticket, size;
+};
+
+static int
+truncate_job(void *arg) {
+  const struct truncation *truncation = arg;
+  struct section *section = truncation->section;
+  int fd;
+  int error = keeper_take(truncation->ticket, &fd);
+  if (error)
+    return error;
+  lane_note_writing(section, true);
+  error = section_truncate(section, fd, truncation->size);
+  if (!error)
+    error = file_remember(section);
+  lane_note_writing(section, false);
+  int close_error = host_close(fd);
+  return error ? error : close_error;
+}
+
+int
+shim_truncate(int fd, uint64_t size) {
+  sigset_t mask;
+  struct space_call call;
+  int error = ENOENT;
+  host_signals_block(&mask);
+  struct section *section = hold(fd);
+  if (section) {
+    struct truncation truncation = { .section = section, .size = size };
+    space_lock(&call); /* for the hand-over */
+    error = keeper_post(fd, &truncation.ticket);
+    if (!error)
+      error = keeper_run(truncate_job, &truncation);
+    space_unlock(&call);
     section_release(section);
   }
   host_signals_set(&mask);

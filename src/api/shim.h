@@ -68,6 +68,10 @@ bool shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len)
 void shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offset,
                     ssize_t put);
 
+/* ftruncate of a file that has a section.  0, or an errno, ENOENT among them if it has none: then
+ * nothing was done, and the call is the program's to make. */
+int shim_truncate(int fd, uint64_t size);
+
 /* Before the kernel reads [offset, offset + len) of a file for another purpose: write what is dirty
  * there.  With `flush`, as fsync of the mappings.  0, or the errno of a failed write. */
 int shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush);

@@ -25,10 +25,11 @@ mode_of(int flags, va_list rest) {
   return flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? va_arg(rest, mode_t) : 0;
 }
 
-/* The file that O_TRUNC is about to empty; -1: there is none, or none that has a section. */
+/* A descriptor for changing the size of the file at a path; -1: there is none, or none that has a
+ * section. */
 static int
-open_before(int dir, const char *path, int flags) {
-  if (!(flags & O_TRUNC) || !policy_is_coherent())
+open_to_resize(int dir, const char *path, int flags) {
+  if (!policy_is_coherent())
     return -1;
   int saved = errno;
   int fd = REAL(openat)(dir, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (flags & O_NOFOLLOW));
@@ -40,27 +41,44 @@ open_before(int dir, const char *path, int flags) {
   return fd;
 }
 
-static void
-close_before(int fd, struct around *around) {
+/* The size of a file that has a section; false: it isn't set, the call itself must do it. */
+static bool
+set_size(int fd, off_t size) {
   int saved = errno;
-  (void)around_write_end(around, 0);
-  (void)close(fd);
+  bool is_set = size >= 0 && policy_is_coherent() && shim_has_section(fd) &&
+                shim_truncate(fd, (uint64_t)size) == 0;
   errno = saved;
+  return is_set;
 }
 
+/* O_TRUNC, after the file was opened without it. */
+static int
+empty(int fd, int flags, int for_size) {
+  int writable = (flags & O_ACCMODE) == O_RDONLY ? for_size : fd;
+  if (fd >= 0 && !set_size(writable, 0) && REAL(ftruncate)(writable, 0)) {
+    int error = errno;
+    (void)close(fd);
+    fd = -1;
+    errno = error;
+  }
+  int saved = errno;
+  (void)close(for_size);
+  errno = saved;
+  return fd;
+}
+
+/* `call` opens with `flags_`. */
 #define OPEN(dir, path, flags, call)                                                               \
   do {                                                                                             \
     PINS(pins);                                                                                    \
     if (shim_is_started())                                                                         \
       PATH(path);                                                                                  \
-    int before = open_before((dir), (path), (flags));                                              \
-    if (before < 0)                                                                                \
+    int flags_ = (flags);                                                                          \
+    int for_size = flags_ & O_TRUNC ? open_to_resize((dir), (path), flags_) : -1;                  \
+    if (for_size < 0)                                                                              \
       return call;                                                                                 \
-    struct around around;                                                                          \
-    around_change(&around, before, 0, 0);                                                          \
-    int fd = call;                                                                                 \
-    close_before(before, &around);                                                                 \
-    return fd;                                                                                     \
+    flags_ &= ~O_TRUNC;                                                                            \
+    return empty(call, flags_, for_size);                                                          \
   } while (0)
 
 #define GET_MODE(mode, flags)                                                                      \
@@ -72,92 +90,94 @@ close_before(int fd, struct around *around) {
 EXPORT int
 open(const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(AT_FDCWD, path, flags, REAL(open)(path, flags, mode));
+  OPEN(AT_FDCWD, path, flags, REAL(open)(path, flags_, mode));
 }
 
 EXPORT int
 open64(const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(AT_FDCWD, path, flags, REAL(open64)(path, flags, mode));
+  OPEN(AT_FDCWD, path, flags, REAL(open64)(path, flags_, mode));
 }
 
 EXPORT int
 openat(int dir, const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(dir, path, flags, REAL(openat)(dir, path, flags, mode));
+  OPEN(dir, path, flags, REAL(openat)(dir, path, flags_, mode));
 }
 
 EXPORT int
 openat64(int dir, const char *path, int flags, ...) {
   GET_MODE(mode, flags);
-  OPEN(dir, path, flags, REAL(openat64)(dir, path, flags, mode));
+  OPEN(dir, path, flags, REAL(openat64)(dir, path, flags_, mode));
 }
 
 EXPORT int
 __open_2(const char *path, int flags) {
-  OPEN(AT_FDCWD, path, flags, REAL(__open_2)(path, flags));
+  OPEN(AT_FDCWD, path, flags, REAL(__open_2)(path, flags_));
 }
 
 EXPORT int
 __open64_2(const char *path, int flags) {
-  OPEN(AT_FDCWD, path, flags, REAL(__open64_2)(path, flags));
+  OPEN(AT_FDCWD, path, flags, REAL(__open64_2)(path, flags_));
 }
 
 EXPORT int
 __openat_2(int dir, const char *path, int flags) {
-  OPEN(dir, path, flags, REAL(__openat_2)(dir, path, flags));
+  OPEN(dir, path, flags, REAL(__openat_2)(dir, path, flags_));
 }
 
 EXPORT int
 __openat64_2(int dir, const char *path, int flags) {
-  OPEN(dir, path, flags, REAL(__openat64_2)(dir, path, flags));
+  OPEN(dir, path, flags, REAL(__openat64_2)(dir, path, flags_));
 }
 
 EXPORT int
 creat(const char *path, mode_t mode) {
-  OPEN(AT_FDCWD, path, O_TRUNC, REAL(creat)(path, mode));
+  return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
 EXPORT int
 creat64(const char *path, mode_t mode) {
-  OPEN(AT_FDCWD, path, O_TRUNC, REAL(creat64)(path, mode));
+  return open64(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
 /* ---- Sizes --------------------------------------------------------------------------------- */
 
 EXPORT int
 ftruncate(int fd, off_t size) {
+  if (set_size(fd, size))
+    return 0;
   RESIZE(fd, int, REAL(ftruncate)(fd, size));
 }
 
 EXPORT int
 ftruncate64(int fd, off64_t size) {
+  if (set_size(fd, size))
+    return 0;
   RESIZE(fd, int, REAL(ftruncate64)(fd, size));
 }
 
-#define TRUNCATE(path, call)                                                                       \
+#define TRUNCATE(path, size, call)                                                                 \
   do {                                                                                             \
     PINS(pins);                                                                                    \
     if (shim_is_started())                                                                         \
       PATH(path);                                                                                  \
-    int before = open_before(AT_FDCWD, (path), O_TRUNC);                                           \
-    if (before < 0)                                                                                \
+    int for_size = open_to_resize(AT_FDCWD, (path), 0);                                            \
+    if (for_size < 0)                                                                              \
       return call;                                                                                 \
-    struct around around;                                                                          \
-    around_change(&around, before, 0, 0);                                                          \
-    int result = call;                                                                             \
-    close_before(before, &around);                                                                 \
-    return result;                                                                                 \
+    bool is_set = set_size(for_size, (size));                                                      \
+    (void)close(for_size);                                                                         \
+    return is_set ? 0 : call;                                                                      \
   } while (0)
 
 EXPORT int
 truncate(const char *path, off_t size) {
-  TRUNCATE(path, REAL(truncate)(path, size));
+  TRUNCATE(path, size, REAL(truncate)(path, size));
 }
 
 EXPORT int
 truncate64(const char *path, off64_t size) {
-  TRUNCATE(path, REAL(truncate64)(path, size));
+  TRUNCATE(path, size, REAL(truncate64)(path, size));
 }
 
 /* More room changes no byte; what punches, zeroes or moves does, up to the end. */

@@ -3,31 +3,22 @@
 
 #include <string.h>
 
-#include "preload/around.h"
 #include "preload/pins.h"
 #include "preload/policy.h"
 #include "preload/stream.h"
 
-/* What "w" is about to empty. */
-static int
-open_before(const char *path, const char *mode) {
-  if (mode[0] != 'w' || !policy_is_coherent() || !path)
-    return -1;
-  int saved = errno;
-  int fd = REAL(open)(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-  if (fd >= 0 && !shim_has_section(fd)) {
-    (void)close(fd);
-    fd = -1;
-  }
-  errno = saved;
-  return fd;
-}
-
+/* What "w" is about to empty is emptied before, so that no write-back can come between. */
 static void
-close_before(int fd, struct around *around) {
+empty_before(const char *path, const char *mode) {
+  if (mode[0] != 'w' || strchr(mode, 'x') || !path || !policy_is_coherent())
+    return;
   int saved = errno;
-  (void)around_write_end(around, 0);
-  (void)close(fd);
+  int flags = strchr(mode, '+') ? O_RDWR : O_WRONLY;
+  int fd = REAL(open)(path, flags | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0 && shim_has_section(fd) && shim_truncate(fd, 0))
+    errno = saved; /* then by fopen */
+  if (fd >= 0)
+    (void)close(fd);
   errno = saved;
 }
 
@@ -36,13 +27,8 @@ close_before(int fd, struct around *around) {
     PINS(pins);                                                                                    \
     if (shim_is_started())                                                                         \
       PATH(path);                                                                                  \
-    int before = open_before((path), (mode));                                                      \
-    struct around around = { .is_busy = false };                                                   \
-    if (before >= 0)                                                                               \
-      around_change(&around, before, 0, 0);                                                        \
+    empty_before((path), (mode));                                                                  \
     FILE *opened = call;                                                                           \
-    if (before >= 0)                                                                               \
-      close_before(before, &around);                                                               \
     if (opened && strpbrk((mode), "wa+"))                                                          \
       stream_add(opened);                                                                          \
     return opened;                                                                                 \

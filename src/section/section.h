@@ -274,7 +274,11 @@ void life_end(struct section *section);
 
 /* Look at the file and follow its growing and shrinking.  *changed: it did.  [keeper] */
 SOFTMAP_MUST_CHECK int section_follow(struct section *section, bool *changed);
-/* The same from anywhere; true if page exists now. */
+/* Set the size of the file, through a descriptor that is open for writing, and the section's with it.
+ * What others are just writing behind the new end is waited for, so that no write-back makes the
+ * file longer again.  [keeper] */
+SOFTMAP_MUST_CHECK int section_truncate(struct section *section, int fd, uint64_t size);
+/* Following from anywhere; true if page exists now. */
 bool section_follow_to(struct section *section, uint64_t page) SOFTMAP_SIGSAFE;
 
 /* ---- The data (data.c) --------------------------------------------------------------------- */

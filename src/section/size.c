@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "backing/keeper.h"
+#include "backing/patience.h"
 #include "section/section.h"
 #include "trace/counters.h"
 
@@ -252,6 +253,60 @@ section_follow(struct section *section, bool *changed) {
     do
       error = follow(section, changed);
     while (error == ECANCELED); /* stopped meanwhile, and our fence revoked */
+    int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
+    if (!error)
+      error = unlock_error;
+  }
+  lock_drop(&section->resize_lock);
+  return error;
+}
+
+/* A page of which a write has begun: its writer looked at the size after it claimed the page, so
+ * with the size lowered nobody begins another behind it. */
+static int
+wait_for_writer(struct section *section, uint64_t page) {
+  struct patience patience = { 0 };
+  bool taken;
+  int error = 0;
+  while (!error && page_is_writing(atomic_load(section_state(section, page)))) {
+    host_nap(50000);
+    error = take_over(section, page, LANE_WRITING, &patience, &taken);
+  }
+  return error;
+}
+
+static int
+truncate_file(struct section *section, int fd, uint64_t size) {
+  uint64_t old_size = atomic_load(&section->control->size);
+  bool changed = false;
+  int error = 0;
+  if (size < old_size) {
+    uint64_t end = pages_of(old_size), reach = section_reach(section);
+    atomic_store(&section->control->size, size);
+    for (uint64_t page = size >> host_config.page_shift; page < end && page < reach && !error; page++)
+      error = wait_for_writer(section, page);
+  }
+  if (!error)
+    error = host_resize(fd, size);
+  if (error) {
+    atomic_store(&section->control->size, old_size);
+    return error;
+  }
+  return size < old_size ? shrink(section, old_size, size) : follow(section, &changed);
+}
+
+int
+section_truncate(struct section *section, int fd, uint64_t size) {
+  bool changed;
+  int error = section_follow(section, &changed);
+  if (error)
+    return error;
+  lock_take(&section->resize_lock);
+  error = resize_gate(section);
+  if (!error) {
+    error = fence_ready(section);
+    if (!error)
+      error = truncate_file(section, fd, size);
     int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
     if (!error)
       error = unlock_error;
