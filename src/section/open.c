@@ -210,13 +210,16 @@ part(struct section *section, bool behind) {
 static int
 release_job(void *arg) {
   struct section *section = arg;
+  for (int naps = 0; naps < 200 && atomic_load(&section->users) == 1 && lane_awaits_child(section);
+       naps++)
+    host_nap(1000000);
   for (;;) {
     int error = writeback(section, 0, section_npages(section), false);
     bool behind = error == EACCES && !section->file_is_writable; /* not our dirt */
     section_lock_all();
     bool is_last = atomic_load(&section->users) == 1;
-    /* A child that has just been forked has no lane yet: ours stands for it.  The section stays with
-     * us, without users, to the end or to the next one. */
+    /* A child that has just been forked has no lane yet, and ours stands for it.  Should it never
+     * come, the section stays with us, without users, to the end or to the next one. */
     bool waits = is_last && lane_awaits_child(section);
     int part_error = is_last && !waits && (!error || behind) ? part(section, behind) : 0;
     if (part_error != EAGAIN && (!is_last || waits || (error && !behind))) {
