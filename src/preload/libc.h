@@ -2,6 +2,11 @@
 #ifndef PRELOAD_LIBC_H
 #define PRELOAD_LIBC_H
 
+/* No inline versions of what is defined here. */
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1
+#endif
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -113,6 +113,8 @@ find_shim(void) {
   char *path = beside_us("../../.libs/" LIBRARY); /* src/tool/.libs/softmap, src/.libs/... */
   if (!path)
     path = beside_us("../.libs/" LIBRARY);
+  if (!path)
+    path = beside_us("../lib/softmap/" LIBRARY); /* installed, and moved since */
   return path ? path : realpath(SOFTMAP_PKGLIBDIR "/" LIBRARY, NULL);
 }
 

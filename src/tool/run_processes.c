@@ -20,16 +20,15 @@
 #include "preload/report.h"
 
 /* From the house-keeper to the launcher. */
+enum news_kind { NEWS_STARTED, NEWS_STOPPED, NEWS_ENDED, NEWS_CANNOT_START };
 struct news {
-  enum { NEWS_STARTED, NEWS_STOPPED, NEWS_ENDED, NEWS_CANNOT_START } what;
+  enum news_kind what;
   int value; /* process id, -, exit status, errno */
 };
 
 static void
-tell(int to, int what, int value) {
-  struct news news = { 0 };
-  news.what = what;
-  news.value = value;
+tell(int to, enum news_kind what, int value) {
+  const struct news news = { what, value };
   if (write(to, &news, sizeof news) < 0)
     return; /* the launcher was killed: nobody waits */
 }
