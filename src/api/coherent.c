@@ -51,6 +51,19 @@ shim_has_section(int fd) {
   return !host_stat_fd(fd, &stat) && S_ISREG(stat.mode) && is_somewhere(&stat);
 }
 
+void
+shim_forget(int fd) {
+  static const struct softmap_recover_options discard = { .size = sizeof discard,
+                                                          .flags = SOFTMAP_RECOVER_DISCARD };
+  struct host_stat stat;
+  struct text name = { 0 };
+  if (host_stat_fd(fd, &stat))
+    return;
+  section_name_of(&stat, &name);
+  if (softmap_recover(name.at, &discard))
+    return; /* processes are alive in it, or it is gone */
+}
+
 struct joining {
   struct section_key key;
   uint64_t ticket;

@@ -34,6 +34,10 @@ void *shim_host_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t 
 /* Does the file behind fd have a section, in this or any process? */
 bool shim_has_section(int fd);
 
+/* The file behind fd has lost its last name: give up what dead processes left of it.  A section that
+ * somebody has mapped stays. */
+void shim_forget(int fd);
+
 /* ---- Signals ------------------------------------------------------------------------------- */
 
 enum { SHIM_SEGV = 1, SHIM_BUS = 2 };

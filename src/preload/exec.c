@@ -5,7 +5,6 @@
  */
 #include "preload/real.h"
 
-#include <alloca.h>
 #include <stdarg.h>
 
 #include "api/shim.h"
@@ -17,8 +16,8 @@ extern char **environ;
 /* The environment that a child is given, on the stack of the caller. */
 #define CHILD_ENVIRONMENT(from)                                                                    \
   environment_for_child(                                                                           \
-    (from), alloca((environment_count(from) + ENVIRONMENT_EXTRA) * sizeof(char *)),                \
-    alloca(ENVIRONMENT_PRELOAD))
+    (from), __builtin_alloca((environment_count(from) + ENVIRONMENT_EXTRA) * sizeof(char *)),                \
+    __builtin_alloca(ENVIRONMENT_PRELOAD))
 
 EXPORT int
 execve(const char *path, char *const argv[], char *const envp[]) {
@@ -93,7 +92,7 @@ fexecve(int fd, char *const argv[], char *const envp[]) {
     while (va_arg(count_them, char *))                                                             \
       n_++;                                                                                        \
     va_end(count_them);                                                                            \
-    argv = alloca((n_ + 1) * sizeof *argv);                                                        \
+    argv = __builtin_alloca((n_ + 1) * sizeof *argv);                                                        \
     va_start(last, first);                                                                         \
     argv[0] = (char *)(uintptr_t)(first);                                                          \
     for (size_t i_ = 1; i_ <= n_; i_++)                                                            \

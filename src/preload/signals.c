@@ -194,6 +194,7 @@ epoll_pwait(int fd, struct epoll_event *events, int max, int timeout, const sigs
 void
 signals_begin(void) {
   sigset_t both, was;
+  (void)sigemptyset(&was);
   (void)sigemptyset(&both);
   put_back(&both, SHIM_SEGV | SHIM_BUS);
   if (REAL(pthread_sigmask)(SIG_UNBLOCK, &both, &was) == 0)
