@@ -141,12 +141,13 @@ save(struct shim_op *op, const struct coherent *state) {
   op->dirty_first = state->dirty_first;
   op->dirty_end = state->dirty_end;
   op->claimed = state->claimed;
+  op->fence = state->fence;
 }
 
 static struct coherent
 restore(const struct shim_op *op) {
-  return (struct coherent){ op->section, op->first,       op->npages,
-                            op->claimed, op->dirty_first, op->dirty_end };
+  return (struct coherent){ op->section,     op->first,     op->npages, op->claimed,
+                            op->dirty_first, op->dirty_end, op->fence };
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */

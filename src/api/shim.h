@@ -59,6 +59,7 @@ struct shim_op {
   void *section;
   uint64_t first, npages, dirty_first, dirty_end;
   uint64_t *claimed;
+  const unsigned char *fence;
   sigset_t mask;
 };
 

@@ -25,7 +25,8 @@ coherent_prepare(struct section *section) {
   lock_take(&section->resize_lock);
   error = extent_reach(section, section_npages(section));
   lock_drop(&section->resize_lock);
-  return error ? error : fence_ready(section);
+  const unsigned char *fence;
+  return error ? error : fence_ready(section, &fence);
 }
 
 bool
@@ -187,10 +188,11 @@ coherent_hold(struct coherent *op, uint64_t offset, uint64_t len) {
   lane_note_writing(op->section, true);
   pages_of(op->section, offset, len, &op->first, &end);
   op->npages = end - op->first;
+  op->fence = atomic_load(&op->section->fence); /* before the claim, as in a fill */
   op->claimed = op->npages ? arena_alloc(claimed_size(op)) : NULL;
   if (op->npages && !op->claimed)
     return ENOMEM;
-  for (uint64_t i = 0; i < op->npages; i++)
+  for (uint64_t i = 0; i < op->npages && op->fence; i++)
     if (claim(op->section, op->first + i))
       op->claimed[i / 64] |= (uint64_t)1 << i % 64;
   return 0;
@@ -203,25 +205,31 @@ coherent_free(struct coherent *op) {
   op->claimed = NULL;
 }
 
-/* Bytes [from, to) of the file into the data. */
+/* Bytes [from, to) of the file into the data.  ECANCELED: we were stopped, and others have taken over
+ * some page of ours. */
 static int
-bring(struct section *section, uint64_t from, uint64_t to) {
+bring(struct section *section, const unsigned char *fence, uint64_t from, uint64_t to) {
   while (from < to) {
     size_t got, len = (size_t)smaller(to - from, KEEPER_BUFFER);
     int error = data_read_file(section, keeper_buffer(), len, from, &got);
     if (!error && got)
-      error = data_write(section, keeper_buffer(), got, from);
-    if (error == ECANCELED) { /* we were stopped, and others took over: let_go tells which */
-      error = fence_ready(section);
-      got = 0;
-    } else if (!error && got < len) {
-      return 0; /* the file ends here by now */
-    }
-    if (error)
-      return error;
+      error = data_write(section, fence, keeper_buffer(), got, from);
+    if (error || got < len)
+      return error; /* the file ends here by now */
     from += got;
   }
   return 0;
+}
+
+/* Pages in our hand that we may not write any more: to be filled again, which is done here. */
+static int
+give_up(struct section *section, uint64_t first, uint64_t end) {
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
+  atomic_store(&section->control->stale, 1);
+  for (uint64_t page = first; page < end; page++)
+    if (atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING) & LANE_FILLING)
+      page_step(section_state(section, page), filling, PAGE_UNFILLED);
+  return fill(section, first, end - first);
 }
 
 int
@@ -239,7 +247,11 @@ coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) 
       run++;
     uint64_t from = page << shift > offset ? page << shift : offset;
     uint64_t to = smaller(run << shift, offset + put);
-    int error = run > page && from < to ? bring(op->section, from, to) : 0;
+    int error = run > page && from < to ? bring(op->section, op->fence, from, to) : 0;
+    if (error == ECANCELED) {
+      error = give_up(op->section, page, run);
+      page = run; /* as in the file */
+    }
     result = result ? result : error;
     for (; page < run; page++)
       if (!let_go(op->section, page)) {
@@ -290,19 +302,21 @@ store_page(struct coherent *op, const struct iovec *iov, int n, uint64_t offset,
   /* Not filled: a page of a hole may be shown all the same, since it was behind the end. */
   if (!section_mark(section, page))
     return fill(section, page, 1);
-  while (from < to) {
+  const unsigned char *fence;
+  int error = fence_ready(section, &fence);
+  while (from < to && !error) {
     size_t got = 0;
-    int error = take(section, &walk, from, (size_t)smaller(to - from, KEEPER_BUFFER), &got);
+    error = take(section, &walk, from, (size_t)smaller(to - from, KEEPER_BUFFER), &got);
     if (!error && got)
-      error = data_write(section, keeper_buffer(), got, from);
+      error = data_write(section, fence, keeper_buffer(), got, from);
     if (error == ECANCELED)
-      return fence_ready(section) ? error : store_page(op, iov, n, offset, from, to);
-    if (error || !got)
+      return store_page(op, iov, n, offset, from, to);
+    if (!got)
       return error;
     from += got;
   }
   section_mark(section, page);
-  return 0;
+  return error;
 }
 
 int

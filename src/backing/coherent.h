@@ -15,6 +15,7 @@ struct coherent {
   uint64_t first, npages;          /* pages of the range that existed at the beginning */
   uint64_t *claimed;               /* a bit a page: held, and after the settling: up to date */
   uint64_t dirty_first, dirty_end; /* reading: what was dirty before */
+  const unsigned char *fence;      /* that was there before the claim */
 };
 
 /* Follow the file's size, and map what of the control file is needed.  [keeper] */

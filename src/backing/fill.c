@@ -27,7 +27,8 @@ claim(struct section *section, uint64_t first, uint64_t n) {
     uint8_t now = atomic_load(state);
     if (page_kind(now) != PAGE_UNFILLED)
       break;
-    atomic_fetch_or(lane, LANE_FILLING);
+    if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)
+      break; /* a write of ours (coherent.c) has it by now */
     if (!page_step(state, now, page_in_hand(PAGE_FILLING, section->lane))) {
       atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
       break;

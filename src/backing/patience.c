@@ -46,7 +46,8 @@ take_fill(struct section *section, uint64_t page, uint8_t seen, bool *taken) {
   int error = fence_revoke(section, page_hand(seen));
   if (error)
     return error;
-  atomic_fetch_or(lane, LANE_FILLING);
+  if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)
+    return 0; /* a write of ours (coherent.c) has it by now */
   *taken = page_step(state, seen, ours);
   if (*taken)
     error = fence_revoke(section, page_hand(seen));

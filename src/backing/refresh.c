@@ -45,7 +45,10 @@ refresh_page(struct section *section, const unsigned char *fence, uint64_t page)
     return 0;
   if (!claims_begin(section, page, 1))
     return 0; /* another keeper of ours reads it anew */
-  atomic_fetch_or(lane, LANE_FILLING);
+  if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING) {
+    claims_end(section);
+    return 0; /* a write of ours (coherent.c) brings it up to date */
+  }
   uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
   int error = 0;
   bool has = page_step(state, was, filling);

@@ -304,9 +304,11 @@ section_truncate(struct section *section, int fd, uint64_t size) {
   lock_take(&section->resize_lock);
   error = resize_gate(section);
   if (!error) {
-    error = fence_ready(section);
+    error = fence_ready(section, &section->resize_fence);
     if (!error)
       error = truncate_file(section, fd, size);
+    while (error == ECANCELED) /* stopped meanwhile, and our fence revoked */
+      error = follow(section, &changed);
     int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
     if (!error)
       error = unlock_error;
