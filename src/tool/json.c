@@ -1,8 +1,6 @@
-/* json.c - sections as JSON.  The keys are part of the interface: softmap(1). */
+/* json.c - values and text of JSON. */
 #include "tool/json.h"
 
-#include <json-c/json.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,20 +56,23 @@ valid_utf8(const char *text, bool *is_exact) {
 
 /* ---- Values -------------------------------------------------------------------------------- */
 
-static void
-add(struct json_object *to, const char *key, struct json_object *value) {
+void
+json_add(struct json_object *to, const char *key, struct json_object *value) {
   if (json_object_object_add(to, key, value) != 0)
     need(NULL);
 }
 
-static void
-add_number(struct json_object *to, const char *key, uint64_t number, bool is_known) {
-  add(to, key, is_known ? need(json_object_new_uint64(number)) : NULL);
+void
+json_add_number(struct json_object *to, const char *key, uint64_t number, bool is_known) {
+  json_add(to, key, is_known ? need(json_object_new_uint64(number)) : NULL);
 }
 
-static void
-add_string(struct json_object *to, const char *key, const char *text) {
-  add(to, key, need(json_object_new_string(text)));
+void
+json_add_string(struct json_object *to, const char *key, const char *text) {
+  bool is_exact;
+  char *valid = text ? valid_utf8(text, &is_exact) : NULL;
+  json_add(to, key, valid ? need(json_object_new_string(valid)) : NULL);
+  free(valid);
 }
 
 static struct json_object *
@@ -91,39 +92,13 @@ hex_of(const char *text) {
 
 /* A path is any bytes but 0, a JSON string is characters: where they differ, the bytes are told
  * beside it. */
-static void
-add_path(struct json_object *to, const struct softmap_section *section, bool is_known) {
+void
+json_add_path(struct json_object *to, const char *key, const char *hex_key, const char *path) {
   bool is_exact = true;
-  if (is_known && section->path[0]) {
-    char *path = valid_utf8(section->path, &is_exact);
-    add_string(to, "path", path);
-    free(path);
-  } else {
-    add(to, "path", NULL);
-  }
-  add(to, "path_hex", is_exact ? NULL : hex_of(section->path));
-  add(to, "path_is_cut",
-      is_known ? need(json_object_new_boolean(section_path_is_cut(section))) : NULL);
-}
-
-static struct json_object *
-section_value(const struct softmap_section *section) {
-  bool is_known = !(section->flags & SOFTMAP_SECTION_DAMAGED);
-  bool is_exact;
-  struct json_object *value = need(json_object_new_object());
-  char *name = valid_utf8(section->name, &is_exact);
-  add_string(value, "name", name);
-  free(name);
-  add_path(value, section, is_known);
-  add_string(value, "state", section_state_name(section_state(section)));
-  add_number(value, "size", section->size, is_known);
-  add_number(value, "page_size", section->page_size, is_known);
-  add_number(value, "dirty_pages", section->dirty_pages, is_known);
-  add_number(value, "live", section->live, is_known);
-  add_number(value, "dead", section->dead, is_known);
-  add_number(value, "device", section->device, is_known);
-  add_number(value, "inode", section->inode, is_known);
-  return value;
+  char *text = path ? valid_utf8(path, &is_exact) : NULL;
+  json_add(to, key, text ? need(json_object_new_string(text)) : NULL);
+  json_add(to, hex_key, is_exact ? NULL : hex_of(path));
+  free(text);
 }
 
 /* ---- Printing ------------------------------------------------------------------------------ */
@@ -149,19 +124,10 @@ print_ascii(const char *text, size_t left) {
 }
 
 void
-print_json(const struct section_list *list) {
-  if (list->n == 0) {
-    (void)puts("[]");
-    return;
-  }
+json_print(struct json_object *value) {
   size_t len;
-  struct json_object *array = need(json_object_new_array());
-  for (size_t i = 0; i < list->n; i++)
-    if (json_object_array_add(array, section_value(&list->at[i])) != 0)
-      need(NULL);
   const char *text = need((void *)(uintptr_t)json_object_to_json_string_length(
-      array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
+      value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
       &len));
   print_ascii(text, len);
-  json_object_put(array);
 }

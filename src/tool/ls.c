@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "tool/json.h"
+#include "tool/ls_json.h"
 
 enum { COL_FILE, COL_SIZE, COL_DIRTY, COL_LIVE, COL_DEAD, COL_STATE, COL_NAME, NCOLUMNS };
 static const char *const headings[NCOLUMNS] = { "FILE", "SIZE",  "DIRTY", "LIVE",
@@ -147,7 +147,7 @@ list_sections(bool as_json) {
   if (status != STATUS_OK)
     return status;
   if (as_json) {
-    print_json(&list);
+    ls_print_json(&list);
   } else if (list.n > 0) {
     print_table(&list);
   } else {
