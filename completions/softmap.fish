@@ -7,12 +7,13 @@ end
 
 complete -c softmap -n __fish_use_subcommand -f -a run -d 'Run a program with its mappings in softmap'
 complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
+complete -c softmap -n __fish_use_subcommand -f -a probe -d 'Find out what mmap really does in a directory'
 complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
 complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
 complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
 complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
 
-complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'run ls recover'
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'run probe ls recover'
 
 complete -c softmap -n '__fish_seen_subcommand_from run' -l map -x -a 'auto all' -d 'Which files'
 complete -c softmap -n '__fish_seen_subcommand_from run' -l tracker -x -a 'auto fault watch compare' -d 'How stores are noticed'
@@ -25,6 +26,9 @@ complete -c softmap -n '__fish_seen_subcommand_from run' -x -a '(__fish_complete
 complete -c softmap -n '__fish_seen_subcommand_from ls' -f
 complete -c softmap -n '__fish_seen_subcommand_from ls' -s j -l json -d 'Print a JSON array'
 
+complete -c softmap -n '__fish_seen_subcommand_from probe' -f -a '(__fish_complete_directories)'
+complete -c softmap -n '__fish_seen_subcommand_from probe' -s j -l json -d 'Print a JSON object'
+
 complete -c softmap -n '__fish_seen_subcommand_from recover' -a '(__softmap_sections)' -d Section
 complete -c softmap -n '__fish_seen_subcommand_from recover' -s n -l dry-run -d 'Change nothing'
 complete -c softmap -n '__fish_seen_subcommand_from recover' -l discard -d 'Give the dirty pages up'
@@ -33,4 +37,4 @@ complete -c softmap -n '__fish_seen_subcommand_from recover' -l as -r -F -d 'Wri
 complete -c softmap -n '__fish_seen_subcommand_from recover' -s q -l quiet -d 'Say only what is wrong'
 
 complete -c softmap -n '__fish_seen_subcommand_from ls recover run' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
-complete -c softmap -n '__fish_seen_subcommand_from ls recover run' -s h -l help -d 'Tell about the command'
+complete -c softmap -n '__fish_seen_subcommand_from ls probe recover run' -s h -l help -d 'Tell about the command'

@@ -16,7 +16,7 @@ struct command {
   int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_ls, command_recover, command_run;
+extern const struct command command_ls, command_probe, command_recover, command_run;
 
 /* What SIGPIPE did before the command ignored it, for programs that it starts. */
 extern void (*sigpipe_before)(int);
