@@ -55,9 +55,8 @@ failed_call(enum probe_answer answer, const char *call, int error) {
     return;
   shared->result.error = error;
   shared->result.is_refused = strcmp(call, "mmap") == 0;
-  /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
-  (void)snprintf(shared->result.reason, sizeof shared->result.reason, "%s: %s", call,
-                 strerror(error));
+  errno = error;
+  (void)snprintf(shared->result.reason, sizeof shared->result.reason, "%s: %m", call);
 }
 
 /* Too little memory, or too many files: that isn't the file system. */
@@ -164,6 +163,7 @@ probe_run(const struct probe_check *check, const struct probe_file *file,
   int ends[2] = { -1, -1 };
   bool is_in_time = true;
   *result = (struct probe_result){ .answer = PROBE_UNKNOWN, .reason = "ended early" };
+  /* cppcheck-suppress invalidFunctionArg ; anonymous */
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED)
     shared = NULL;

@@ -16,8 +16,12 @@ unescape(char *text) {
     int n = 1;
     while (n < 4 && text[0] == '\\' && text[n] >= '0' && text[n] <= '7')
       code = code * 8 + (unsigned)(text[n++] - '0');
-    *to++ = n == 4 ? (char)code : *text;
-    text += n == 4 ? 4 : 1;
+    if (n < 4)
+      n = 1;
+    *to++ = *text;
+    if (n == 4)
+      to[-1] = (char)code;
+    text += n;
   }
   *to = '\0';
 }
@@ -30,8 +34,9 @@ parse(char *line, unsigned long long *id, char **point, char **type) {
     return false;
   *dash = '\0';
   char *field = strtok_r(line, " ", &rest);
-  if (!field || sscanf(field, "%llu", id) != 1)
+  if (!field)
     return false;
+  *id = strtoull(field, NULL, 10);
   for (int i = 0; i < 4 && field; i++)
     field = strtok_r(NULL, " ", &rest);
   *point = field;
