@@ -41,10 +41,12 @@ int
 file_make_writable(struct section *section) {
   int flags;
   int error = host_open_flags(section->file_fd, &flags);
-  if (error || (section->file_is_writable && !(flags & O_DIRECT)))
+  if (error || (section->file_is_writable && !(flags & (O_DIRECT | O_APPEND))))
     return error;
   int fd;
   error = host_reopen(&fd, section->file_fd, O_RDWR | O_CLOEXEC);
+  if (error && section->file_is_writable && !(flags & O_DIRECT))
+    return 0; /* host_write doesn't append, or says that it can't help it */
   if (error)
     return error == EPERM ? EACCES : error;
   error = data_change_file(section, fd);

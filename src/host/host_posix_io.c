@@ -8,6 +8,8 @@
  */
 #include "host/host_linux.h"
 
+#include <sys/vfs.h>
+
 #include "host/host.h"
 #include "host/inject.h"
 
@@ -41,12 +43,30 @@ host_read(int fd, void *buf, size_t len, uint64_t offset, size_t *got) {
   return error;
 }
 
+/* Where another program or machine writes the file, it has opened it with O_APPEND, too, and knows
+ * nothing of RWF_NOAPPEND: seen with mergerfs (FUSE). */
+static bool
+is_written_elsewhere(int fd) {
+  static const unsigned long types[] = { 0x65735546 /* FUSE */, 0x01021997 /* 9p */,
+                                         0x6969 /* NFS */,      0xfe534d42 /* SMB 2 */,
+                                         0xff534d42 /* CIFS */, 0x786f4256 /* vboxsf */ };
+  struct statfs fs;
+  if (raw_error(raw2(SYS_fstatfs, fd, &fs)))
+    return true;
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (((unsigned long)fs.f_type & 0xffffffff) == types[i])
+      return true;
+  return false;
+}
+
 /* On Linux pwrite(2) to a descriptor with O_APPEND appends, whatever the offset. */
 static int
 write_once(int fd, const struct iovec *vec, int nvec, uint64_t offset, size_t *put) {
   long flags = raw_fcntl(fd, F_GETFL, 0);
   bool appends = raw_error(flags) == 0 && (flags & O_APPEND) != 0;
   long result;
+  if (appends && is_written_elsewhere(fd))
+    return EOPNOTSUPP;
   do {
     if (appends)
       result = raw6(SYS_pwritev2, fd, vec, nvec, RAW_LOW(offset), RAW_HIGH(offset), RWF_NOAPPEND);
