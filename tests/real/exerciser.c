@@ -76,6 +76,8 @@ run_one(void) {
     return;
   record_op(operations[i].name);
   operations[i].run();
+  for (int file = 0; file < FILES; file++)
+    record_number("size", (int64_t)file_size(file));
 }
 
 void
@@ -87,9 +89,7 @@ run_operations(uint64_t n) {
 /* What the files hold in the end, asked through descriptors. */
 static void
 record_files(void) {
-  for (int file = 0; file < FILES; file++) {
-    size_t size = file_size(file);
-    record_number("size", (int64_t)size);
+  for (int i = 0; i < 2 * FILES; i++) {
     record_op("pread");
     op_pread();
   }

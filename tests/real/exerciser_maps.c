@@ -15,6 +15,7 @@ struct slot {
   size_t npages, page; /* of the file, the first */
   int file;
   bool is_shared;
+  bool can_store;
   bool is_patched; /* parts have protections of their own: the kernel doesn't move such */
 };
 static struct slot slots[SLOTS];
@@ -69,7 +70,8 @@ op_map(void) {
   struct slot new = { .npages = npages,
                       .page = chance_below(PAGES - SLOT_PAGES),
                       .file = (int)chance_below(FILES),
-                      .is_shared = chance_below(6) != 0 };
+                      .is_shared = chance_below(6) != 0,
+                      .can_store = prot & PROT_WRITE };
   record_number("file", new.file);
   record_number("page", (int64_t) new.page);
   record_number("npages", (int64_t)npages);
@@ -129,6 +131,7 @@ op_protect(void) {
   size_t first = chance_below(slot->npages), n = 1 + chance_below(slot->npages - first);
   int prot = prots[chance_below(4)];
   slot->is_patched = n < slot->npages;
+  slot->can_store = prot & PROT_WRITE;
   record_number("prot", prot);
   record_call(mprotect(slot->map + first * 4096, n * 4096, prot));
 }
@@ -225,7 +228,12 @@ op_advise(void) {
 
 /* ---- System calls on mapped memory --------------------------------------------------------- */
 
-/* Where the kernel meets a page past the end it counts short, or says EFAULT. */
+/* Only memory that the kernel may use: what it says otherwise depends on the file system. */
+static bool
+is_usable(const struct slot *slot) {
+  return slot->map && slot->can_store && !slot->is_patched;
+}
+
 static size_t
 some_part(struct slot *slot, size_t *off) {
   *off = chance_below(slot->npages * 4096);
@@ -240,7 +248,7 @@ void
 op_write_from_map(void) {
   struct slot *slot = some_slot();
   size_t off;
-  if (!slot->map)
+  if (!is_usable(slot))
     return;
   size_t n = some_part(slot, &off);
   off_t to = (off_t)chance_below(PAGES - 3) * 4096;
@@ -252,7 +260,7 @@ void
 op_read_into_map(void) {
   struct slot *slot = some_slot();
   size_t off;
-  if (!slot->map)
+  if (!is_usable(slot))
     return;
   size_t n = some_part(slot, &off);
   off_t from = (off_t)chance_below(PAGES - 3) * 4096;
