@@ -54,6 +54,7 @@ op_fork(void) {
 
 /* ---- A process of its own ------------------------------------------------------------------ */
 
+/* Its start is a turn, too: it opens the files. */
 struct order {
   uint64_t seed, n;
 };
@@ -76,6 +77,8 @@ peer_start(void) {
   (void)close(back[1]);
   to_peer = there[1];
   from_peer = back[0];
+  uint64_t ready;
+  read_digest(from_peer, &ready);
 }
 
 void
@@ -111,9 +114,11 @@ op_kill_peer(void) {
 int
 peer_main(void) {
   struct order order;
+  uint64_t ready = 0;
   is_alone = true;
   files_open();
   maps_catch_faults();
+  (void)!write(1, &ready, sizeof ready);
   while (read(0, &order, sizeof order) == (ssize_t)sizeof order) {
     chance_seed(order.seed);
     record_begin(" peer ");
