@@ -260,7 +260,8 @@ void
 op_read_into_map(void) {
   struct slot *slot = some_slot();
   size_t off;
-  if (!is_usable(slot))
+  /* Private memory: direct I/O makes copies of all pages before it knows how much there is. */
+  if (!is_usable(slot) || !slot->is_shared)
     return;
   size_t n = some_part(slot, &off);
   off_t from = (off_t)chance_below(PAGES - 3) * 4096;
