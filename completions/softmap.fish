@@ -5,13 +5,24 @@ function __softmap_sections
     softmap ls 2>/dev/null | awk 'NR > 1 { print $NF }'
 end
 
+complete -c softmap -n __fish_use_subcommand -f -a lab -d 'Run a script, and show its pages'
 complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
 complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
 complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
 complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
 complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
 
-complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'ls recover'
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'lab ls recover'
+
+function __softmap_engines
+    softmap lab --list-engines 2>/dev/null | awk '{ print $1 }'
+end
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s e -l engine -x -a '(__softmap_engines)' -d Engine
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s c -l compare-with -x -a '(__softmap_engines)' -d 'Run it on both'
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s f -l format -x -a 'text json svg html' -d Output
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s g -l grade -d 'Say which broken engines each script exposes'
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s l -l list-engines -d 'List the engines'
+complete -c softmap -n '__fish_seen_subcommand_from lab' -s h -l help -d 'Tell about lab'
 
 complete -c softmap -n '__fish_seen_subcommand_from ls' -f
 complete -c softmap -n '__fish_seen_subcommand_from ls' -s j -l json -d 'Print a JSON array'

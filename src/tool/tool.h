@@ -16,7 +16,7 @@ struct command {
   int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_ls, command_recover;
+extern const struct command command_lab, command_ls, command_recover;
 
 /* What a command does at --help: prints its help. */
 int show_help(const struct command *command);
@@ -43,6 +43,9 @@ char *printable(const char *text);
 
 /* Columns that printable text takes on a terminal. */
 size_t columns(const char *printable_text);
+
+/* The one of n names that a misspelt one means; NULL if none is near. (nearest.c) */
+const char *nearest_word(const char *name, const char *const *names, size_t n);
 
 /* malloc and friends for a program that can't go on without. */
 void *need(void *allocated);
