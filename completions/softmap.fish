@@ -8,11 +8,12 @@ end
 complete -c softmap -n __fish_use_subcommand -f -a lab -d 'Run a script, and show its pages'
 complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
 complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
+complete -c softmap -n __fish_use_subcommand -f -a top -d 'Watch page states'
 complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
 complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
 complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
 
-complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'lab ls recover'
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'lab ls recover top'
 
 function __softmap_engines
     softmap lab --list-engines 2>/dev/null | awk '{ print $1 }'
@@ -34,5 +35,9 @@ complete -c softmap -n '__fish_seen_subcommand_from recover' -l save-to -r -F -d
 complete -c softmap -n '__fish_seen_subcommand_from recover' -l as -r -F -d 'Write the dirty pages to this file'
 complete -c softmap -n '__fish_seen_subcommand_from recover' -s q -l quiet -d 'Say only what is wrong'
 
-complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
-complete -c softmap -n '__fish_seen_subcommand_from ls recover' -s h -l help -d 'Tell about the command'
+complete -c softmap -n '__fish_seen_subcommand_from top' -a '(__softmap_sections)' -d Section
+complete -c softmap -n '__fish_seen_subcommand_from top' -s 1 -l once -d 'Print one frame'
+complete -c softmap -n '__fish_seen_subcommand_from top' -s i -l interval -x -d 'How often to look'
+
+complete -c softmap -n '__fish_seen_subcommand_from ls recover top' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Section directory'
+complete -c softmap -n '__fish_seen_subcommand_from ls recover top' -s h -l help -d 'Tell about the command'

@@ -14,7 +14,8 @@
 
 #include <softmap/softmap.h>
 
-static const struct command *const commands[] = { &command_lab, &command_ls, &command_recover };
+static const struct command *const commands[] = { &command_lab, &command_ls, &command_recover,
+                                                &command_top };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
