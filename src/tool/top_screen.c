@@ -103,8 +103,9 @@ draw(struct screen *screen) {
     dirty += sample->at[i].dirty;
   (void)erase();
   (void)attrset(A_BOLD);
-  (void)mvprintw(0, 0, "softmap top: %zu sections, %zu dirty pages; every %.1f s%s", sample->n,
-                 dirty, screen->interval, screen->is_stopped ? ", stopped" : "");
+  (void)mvprintw(0, 0, "softmap top: %zu section%s, %zu dirty pages; every %.1f s%s", sample->n,
+                 sample->n == 1 ? "" : "s", dirty, screen->interval,
+                 screen->is_stopped ? ", stopped" : "");
   (void)attrset(A_NORMAL);
   (void)mvprintw(1, 0, "up/down choose   s sort: %s   +/- interval   space stop   q end",
                  top_order_names[screen->order]);
