@@ -18,7 +18,7 @@ static bool is_native;
 /* ---- The engine ---------------------------------------------------------------------------- */
 
 static const char *const broken_names[BROKEN_COUNT] = {
-#define X(id, name, what) [BROKEN_##id] = name,
+#define X(id, name, what) [BROKEN_##id] = (name),
   BROKEN_ENGINES(X)
 #undef X
 };

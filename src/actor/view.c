@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,10 +21,11 @@ host_protection(const char *addr) {
   if (!maps)
     return prot;
   while (prot == 0xff && fgets(line, sizeof line, maps)) {
-    unsigned long start, end;
-    char letters[5];
-    if (sscanf(line, "%lx-%lx %4s", &start, &end, letters) == 3 && (uintptr_t)addr >= start &&
-        (uintptr_t)addr < end)
+    char *at; /* START-END PERMISSIONS */
+    unsigned long start = strtoul(line, &at, 16);
+    unsigned long end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
+    const char *letters = at + 1;
+    if ((uintptr_t)addr >= start && (uintptr_t)addr < end && strlen(at) > 4)
       prot = (uint8_t)((letters[0] == 'r' ? PROT_READ : 0) | (letters[1] == 'w' ? PROT_WRITE : 0) |
                        (letters[2] == 'x' ? PROT_EXEC : 0));
   }

@@ -227,9 +227,9 @@ take_process(struct parse *parse) {
 
 static bool
 take_count(struct parse *parse, uint32_t *out) {
-  uint64_t value;
+  uint64_t value = 0;
   bool ok = take_number(parse, 1000, &value);
-  *out = ok ? (uint32_t)value : 0;
+  *out = (uint32_t)value;
   return ok;
 }
 

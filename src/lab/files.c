@@ -55,8 +55,9 @@ fill(int fd, const struct step *step, uint64_t page_size) {
   for (uint64_t at = 0; at < step->length && !error && !(step->bytes && !step->nbytes);
        at += page_size) {
     uint64_t len = step->length - at < page_size ? step->length - at : page_size;
-    for (uint64_t i = 0; i < page_size; i++)
-      page[i] = step->bytes ? step->bytes[i % step->nbytes] : (char)('a' + at / page_size % 26);
+    memset(page, "abcdefghijklmnopqrstuvwxyz"[at / page_size % 26], page_size);
+    for (uint64_t i = 0; i < page_size && step->bytes; i++)
+      page[i] = step->bytes[i % step->nbytes];
     error = write_all(fd, page, len, at);
   }
   free(page);
@@ -127,7 +128,9 @@ add_change(struct frame *frame, char *line) {
 
 static char
 byte_at(const struct snapshot *snapshot, uint64_t at) {
-  return at < snapshot->size ? snapshot->bytes[at] : '\0';
+  if (at < snapshot->size)
+    return snapshot->bytes[at];
+  return '\0';
 }
 
 /* Behind `at`, where the files differ again for GAP bytes or more. */

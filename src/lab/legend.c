@@ -60,6 +60,8 @@ void
 put_list(struct picture *picture) {
   const struct recording *recording = picture->recording;
   size_t lines = list_lines(picture), n = 0;
+  if (lines == 0)
+    return;
   for (size_t i = 0; i < recording->n; i++) {
     const struct frame *frame = &recording->frames[i];
     if (!has_column(frame))

@@ -53,7 +53,7 @@ script_free(struct script *script) {
 /* The whole of a file, *len bytes; NULL: *problem says why not. */
 static char *
 read_whole(const char *path, size_t *len, const char **problem) {
-  struct stat st;
+  struct stat st = { .st_size = 0 };
   /* Without O_NONBLOCK a pipe that nobody writes would hold us up. */
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   char *bytes = NULL;

@@ -195,7 +195,7 @@ words_quote(const char *bytes, size_t len, size_t max) {
       *to++ = (char)c;
     } else if (c == '\0' || c == '\n' || c == '\t') {
       *to++ = '\\';
-      *to++ = c ? c == '\n' ? 'n' : 't' : '0';
+      *to++ = "0nt"[c == '\n' ? 1 : c == '\t' ? 2 : 0];
     } else {
       *to++ = '\\';
       *to++ = 'x';

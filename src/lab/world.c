@@ -1,9 +1,9 @@
 /* world.c - where a script runs: a directory of its own, removed afterwards. */
 #include "lab/world.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,22 +39,19 @@ make_dir(void) {
   return NULL;
 }
 
-/* Files, and directories of files. */
+static int
+remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where) {
+  (void)st;
+  (void)kind;
+  (void)where;
+  (void)remove(path);
+  return 0;
+}
+
 static void
 remove_dir(const char *path) {
-  DIR *dir = opendir(path);
-  struct dirent *entry;
-  while (dir && (entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe) */
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-      continue;
-    char *inner = text_of("%s/%s", path, entry->d_name);
-    if (unlink(inner) < 0 && (errno == EISDIR || errno == EPERM))
-      remove_dir(inner);
-    free(inner);
-  }
-  if (dir)
-    (void)closedir(dir);
-  (void)rmdir(path);
+  /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
+  (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- What processes said ------------------------------------------------------------------- */
