@@ -9,11 +9,12 @@ complete -c softmap -n __fish_use_subcommand -f -a lab -d 'Run a script, and sho
 complete -c softmap -n __fish_use_subcommand -f -a ls -d 'List the sections'
 complete -c softmap -n __fish_use_subcommand -f -a recover -d 'Write back what processes left'
 complete -c softmap -n __fish_use_subcommand -f -a top -d 'Watch page states'
+complete -c softmap -n __fish_use_subcommand -f -a trace -d 'Show a trace'
 complete -c softmap -n __fish_use_subcommand -f -a help -d 'Tell about a command'
 complete -c softmap -n __fish_use_subcommand -f -s h -l help -d 'Tell about softmap'
 complete -c softmap -n __fish_use_subcommand -f -s V -l version -d 'Say the version'
 
-complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'lab ls recover top'
+complete -c softmap -n '__fish_seen_subcommand_from help' -f -a 'lab ls recover top trace'
 
 function __softmap_engines
     softmap lab --list-engines 2>/dev/null | awk '{ print $1 }'
@@ -34,6 +35,9 @@ complete -c softmap -n '__fish_seen_subcommand_from recover' -l discard -d 'Give
 complete -c softmap -n '__fish_seen_subcommand_from recover' -l save-to -r -F -d 'Copy the contents into a new file'
 complete -c softmap -n '__fish_seen_subcommand_from recover' -l as -r -F -d 'Write the dirty pages to this file'
 complete -c softmap -n '__fish_seen_subcommand_from recover' -s q -l quiet -d 'Say only what is wrong'
+
+complete -c softmap -n '__fish_seen_subcommand_from trace' -s f -l format -x -a 'text json svg html' -d Output
+complete -c softmap -n '__fish_seen_subcommand_from trace' -s h -l help -d 'Tell about trace'
 
 complete -c softmap -n '__fish_seen_subcommand_from top' -a '(__softmap_sections)' -d Section
 complete -c softmap -n '__fish_seen_subcommand_from top' -s 1 -l once -d 'Print one frame'

@@ -12,6 +12,7 @@
 #include "backing/keeper.h"
 #include "backing/patience.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 
 /* Claim unfilled pages from `first` on, at most n; how many. */
 static uint64_t
@@ -130,8 +131,10 @@ fill(struct section *section, uint64_t first, uint64_t npages) {
     if (n > 0) {
       error = copy(section, page, n);
       settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
-      if (!error)
+      if (!error) {
         counter_add(COUNT_PAGES_FILLED, n);
+        trace_note(TRACE_FILL, section->trace, page, n);
+      }
       if (error == ECANCELED) { /* others took over while we were stopped */
         error = fence_ready(section);
         n = 0;

@@ -17,6 +17,7 @@
 #include "core/broken.h"
 #include "section/scan.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -177,6 +178,17 @@ judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
   summary_set(section, page, bits);
 }
 
+/* What became of pages that were written. */
+static void
+trace_run(struct section *section, uint64_t first, uint64_t n) {
+  if (!atomic_load_explicit(&trace_ring, memory_order_relaxed) || n == 0)
+    return;
+  trace_note(TRACE_WRITE, section->trace, first, n);
+  for (uint64_t page = first; page < first + n; page++)
+    if (page_is_dirty(atomic_load(section_state(section, page))))
+      trace_note(TRACE_KEPT, section->trace, page, 1);
+}
+
 /* What the broken engine does that writes first. */
 static void
 close_late(struct section *section, uint64_t first, uint64_t n) {
@@ -203,6 +215,7 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
       for (uint64_t k = i; k < end; k++)
         judge(section, first + k, k - i < done || broken_is(DROPS_DIRT),
               track_set_has(&span.open, k));
+      trace_run(section, first + i, done);
       if (broken_is(WRITES_BEFORE_PROTECTING))
         close_late(section, first + i, end - i);
     }
@@ -298,6 +311,7 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
 int
 writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
   lock_take(&section->sync_lock);
+  trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
   if (!error)
     error = write_all(section, first, npages);

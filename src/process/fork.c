@@ -17,6 +17,7 @@
 #include "section/directory.h"
 #include "section/section.h"
 #include "space/space.h"
+#include "trace/ring.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -236,6 +237,7 @@ static void
 in_child(void) {
   section_each(forget_lane, NULL); /* until it has its own */
   host_lineage_renew();
+  trace_forked();
   readers_reset();
   arena_fork_done(true);
   readers_gate_open();

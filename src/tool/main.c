@@ -15,7 +15,7 @@
 #include <softmap/softmap.h>
 
 static const struct command *const commands[] = { &command_lab, &command_ls, &command_recover,
-                                                &command_top };
+                                                  &command_top, &command_trace };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
