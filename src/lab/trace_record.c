@@ -39,8 +39,12 @@ set_name(struct names *names, const char *text) {
   if (names->n == NAMES_MAX)
     return;
   size_t n = 0;
-  for (; *text && n < NAME_LENGTH_MAX; text++)
-    names->name[names->n][n++] = *text > ' ' && *text < 0x7f ? *text : '_';
+  for (; *text && n < NAME_LENGTH_MAX; text++) {
+    names->name[names->n][n] = '_';
+    if (*text > ' ' && *text < 0x7f)
+      names->name[names->n][n] = *text;
+    n++;
+  }
   names->name[names->n++][n] = '\0';
 }
 
