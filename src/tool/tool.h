@@ -16,8 +16,7 @@ struct command {
   int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_lab, command_ls, command_recover, command_top,
-    command_trace;
+extern const struct command command_lab, command_ls, command_recover, command_top, command_trace;
 
 /* What a command does at --help: prints its help. */
 int show_help(const struct command *command);
