@@ -33,7 +33,7 @@ const struct grammar grammar[] = {
   { "protect", NULL, VERB_PROTECT, true, "mr", OPTION_FROM | OPTION_LENGTH,
     "MAPPING PROTECTION [from SIZE] [length SIZE]" },
   { "sync", NULL, VERB_SYNC, true, "m", OPTION_FROM | OPTION_LENGTH | OPTION_SYNC,
-    "MAPPING [async] [invalidate] [from SIZE] [length SIZE] [midway OFFSET TEXT]" },
+    "MAPPING [sync|async] [invalidate] [from SIZE] [length SIZE] [midway OFFSET TEXT]" },
   { "unmap", NULL, VERB_UNMAP, true, "m", OPTION_FROM | OPTION_LENGTH,
     "MAPPING [from SIZE] [length SIZE]" },
   { "remap", NULL, VERB_REMAP, true, "ml", 0, "MAPPING SIZE" },
@@ -57,12 +57,13 @@ const struct grammar grammar[] = {
 const size_t ngrammar = sizeof grammar / sizeof grammar[0];
 
 const struct option_grammar option_grammar[] = {
-  { "shared", OPTION_KIND, "" },    { "private", OPTION_KIND, "" },
-  { "offset", OPTION_OFFSET, "o" }, { "length", OPTION_LENGTH, "l" },
-  { "from", OPTION_FROM, "o" },     { "at", OPTION_AT, "xO" },
-  { "async", OPTION_SYNC, "" },     { "invalidate", OPTION_SYNC, "" },
-  { "midway", OPTION_SYNC, "kt" },  { "after", OPTION_AFTER, "u" },
-  { "times", OPTION_AFTER, "i" },   { "always", OPTION_AFTER, "" },
+  { "shared", OPTION_KIND, "" },     { "private", OPTION_KIND, "" },
+  { "offset", OPTION_OFFSET, "o" },  { "length", OPTION_LENGTH, "l" },
+  { "from", OPTION_FROM, "o" },      { "at", OPTION_AT, "xO" },
+  { "sync", OPTION_SYNC, "" },       { "async", OPTION_SYNC, "" },
+  { "invalidate", OPTION_SYNC, "" }, { "midway", OPTION_SYNC, "kt" },
+  { "after", OPTION_AFTER, "u" },    { "times", OPTION_AFTER, "i" },
+  { "always", OPTION_AFTER, "" },
 };
 const size_t noption_grammar = sizeof option_grammar / sizeof option_grammar[0];
 
