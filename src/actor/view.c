@@ -10,6 +10,8 @@
 
 #include <softmap/softmap.h>
 
+enum { PAGE_RATIO_MAX = 256 }; /* a script's pages are at most 1 MiB, the host's at least 4 KiB */
+
 /* ---- The host's own mappings --------------------------------------------------------------- */
 
 /* Protection as /proc/self/maps has it; 0xff: can't be seen. */
@@ -50,13 +52,13 @@ host_is_copied(const char *addr) {
 static struct actor_page
 host_page(const struct region *region, uint64_t i) {
   char *addr = region->addr + i * memory_page();
-  unsigned char in_memory = 0;
+  unsigned char in_memory[PAGE_RATIO_MAX] = { 0 }; /* one of the host's pages each */
   struct actor_page page = { .is_mapped = region->is_page[i], .asked = region->asked[i] };
   if (!page.is_mapped)
     return page;
   page.actual = host_protection(addr);
-  (void)mincore(addr, memory_page(), &in_memory);
-  page.state = in_memory & 1 ? HOST_PAGE_CACHED : HOST_PAGE_UNCACHED;
+  (void)mincore(addr, memory_page(), in_memory);
+  page.state = in_memory[0] & 1 ? HOST_PAGE_CACHED : HOST_PAGE_UNCACHED;
   if (region->is_private && host_is_copied(addr))
     page.state = HOST_PAGE_COPIED;
   return page;

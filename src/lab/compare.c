@@ -150,6 +150,12 @@ result_name(const struct frame *frame) {
                          : "no error";
 }
 
+/* What was loaded, or how the process ended. */
+static const char *
+outcome_text(const struct frame *frame) {
+  return frame->outcome ? frame->outcome : "nothing in particular";
+}
+
 static void
 differ_results(FILE *out, struct compare *compare) {
   const struct frame *left = &compare->left.frame, *right = &compare->right.frame;
@@ -159,11 +165,11 @@ differ_results(FILE *out, struct compare *compare) {
   if (strcmp(l, r) != 0)
     differ(out, compare, why_memory(compare, left->step),
            text_of("in the result: %s, and %s", l, r));
-  else if (left->outcome && right->outcome && strcmp(left->outcome, right->outcome) != 0)
+  else if (strcmp(outcome_text(left), outcome_text(right)) != 0)
     differ(out, compare,
            left->step->verb == VERB_READ ? why_file(compare, left->step->file, left->step->offset)
                                          : why_memory(compare, left->step),
-           text_of("in the result: %s, and %s", left->outcome, right->outcome));
+           text_of("in the result: %s, and %s", outcome_text(left), outcome_text(right)));
 }
 
 /* One line a page that differs. */
