@@ -160,6 +160,16 @@ receive_reply(int channel, struct actor_reply *reply) {
   return got == (ssize_t)sizeof *reply ? ANSWER_CAME : ANSWER_ENDED;
 }
 
+/* Returns false. */
+static bool
+no_answer(const char *process, const char *what) {
+  if (world_is_interrupted())
+    complain("interrupted");
+  else
+    complain("process '%s' %s", process, what);
+  return false;
+}
+
 /* ---- Starting ------------------------------------------------------------------------------ */
 
 static struct actor *
@@ -187,8 +197,8 @@ actor_start(struct world *world, int process) {
     return false;
   }
   if (receive_reply(ends[0], world->reply) != ANSWER_CAME) {
-    complain("the process of the lab doesn't begin");
-    return false;
+    return no_answer(process < (int)world->script->processes.n ? name_of(world, process) : "lab",
+                     "doesn't begin");
   }
   if (world->reply->error == 0)
     return true;
@@ -262,11 +272,7 @@ actor_ask(struct world *world, int process, struct actor_request *request) {
   if (send_request(channel, request, -1))
     answer = receive_reply(channel, reply);
   if (answer == ANSWER_NONE) {
-    if (world_is_interrupted())
-      complain("interrupted");
-    else
-      complain("process '%s' hangs", name_of(world, process));
-    return false;
+    return no_answer(name_of(world, process), "hangs");
   }
   if (answer == ANSWER_CAME)
     return true;
@@ -291,8 +297,7 @@ actor_fork(struct world *world, int process, int child) {
   struct actor *actor = begin_actor(world, child, ends[0], process);
   memcpy(actor->region, parent->region, sizeof actor->region);
   if (!ok || receive_reply(parent->channel, world->reply) != ANSWER_CAME) {
-    complain("process '%s' doesn't answer", name_of(world, process));
-    return false;
+    return no_answer(name_of(world, process), "doesn't answer");
   }
   actor->pid = (pid_t)world->reply->value;
   if (world->reply->error) {
@@ -305,6 +310,5 @@ actor_fork(struct world *world, int process, int child) {
     world->reply->faults = faults;
     return true;
   }
-  complain("process '%s' doesn't begin", name_of(world, child));
-  return false;
+  return no_answer(name_of(world, child), "doesn't begin");
 }
