@@ -418,11 +418,13 @@ int softmap_stats(struct softmap_stats *stats);
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch
  *   "dir"             the section directory; absolute path
+ *   "trace"           put events into this file (absolute path; made if it is missing), for
+ *                     softmap trace
  *
  * Precedence: this call, then the environment variable, then the default.
  *
  * Returns 0, or -1 with errno:
- *   EBUSY       "dir" while files are mapped
+ *   EBUSY       "dir" while files are mapped; "trace" once softmap has started
  *   EINVAL      unknown name or value
  *   EOPNOTSUPP  known, but not on this host or not yet built */
 int softmap_configure(const char *name, const char *value);

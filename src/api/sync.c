@@ -8,6 +8,7 @@
 #include "api/call.h"
 #include "backing/keeper.h"
 #include "backing/writeback.h"
+#include "core/broken.h"
 #include "core/rules.h"
 #include "host/arena.h"
 #include "signal/install.h"
@@ -51,6 +52,8 @@ plan_sync(uintptr_t start, uintptr_t end, bool invalidate, struct plan *plan) {
       plan->has_locked = true;
     part->section = piece.mapping->section;
     part->first = piece_first(&piece);
+    if (broken_is(IGNORES_OFFSETS))
+      part->first -= piece.mapping->views_at < part->first ? piece.mapping->views_at : part->first;
     part->npages = piece.mapping->is_shared ? piece_npages(&piece) : 0;
     section_hold(part->section);
   }

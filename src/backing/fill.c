@@ -13,6 +13,7 @@
 #include "backing/keeper.h"
 #include "backing/patience.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 
 /* Claim unfilled pages from `first` on, at most n; how many. */
 static uint64_t
@@ -147,8 +148,10 @@ fill(struct section *section, uint64_t first, uint64_t npages) {
     if (n > 0) {
       error = copy(section, fence, page, n);
       settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
-      if (!error)
+      if (!error) {
         counter_add(COUNT_PAGES_FILLED, n);
+        trace_note(TRACE_FILL, section->trace, page, n);
+      }
       if (error == ECANCELED) { /* others took over while we were stopped */
         error = fence_ready(section, &fence);
         n = 0;

@@ -7,6 +7,7 @@
 
 #include "section/scan.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 
 static void
 step_block(struct section *section, uint64_t first, uint64_t end, enum page_state from,
@@ -41,6 +42,7 @@ flush_written(struct section *section) {
     counter_add(COUNT_WRITE_ERRORS, 1);
   else
     counter_add(COUNT_FLUSHES, 1);
+  trace_note(TRACE_FLUSH, section->trace, 0, 0);
   step_blocks(section, SUMMARY_FLUSHING, 0, PAGE_FLUSHING, error ? PAGE_DIRTY : PAGE_CLEAN);
   return error;
 }

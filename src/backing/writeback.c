@@ -16,8 +16,10 @@
 #include "backing/flush.h"
 #include "backing/keeper.h"
 #include "backing/patience.h"
+#include "core/broken.h"
 #include "section/scan.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -98,7 +100,7 @@ claim_span(struct section *section, struct span *span, struct progress *progress
       any = true;
     }
   }
-  if (any)
+  if (any && !broken_is(WRITES_BEFORE_PROTECTING))
     track_close(section, first, n, &to_close);
   section_bits_drop(section, first, n);
   readers_leave(side);
@@ -125,8 +127,8 @@ write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
   uint64_t offset = first << host_config.page_shift;
   uint64_t size = atomic_load(&section->control->size);
   uint64_t end = (first + n) << host_config.page_shift;
-  if (end > size)
-    end = size;
+  if (end > size && !broken_is(GROWS_FILE))
+    end = broken_is(FORGETS_TAIL) ? size & ~(uint64_t)(host_config.page_size - 1) : size;
   uint64_t at = offset;
   while (at < end && !error) {
     struct iovec vec = { .iov_base = from + (at - offset), .iov_len = (size_t)(end - at) };
@@ -154,7 +156,8 @@ look_at_lanes(struct section *section, struct span *span, struct progress *progr
   for (uint64_t i = 0; i < span->n; i++) {
     if (!track_set_has(&span->claimed, i))
       continue;
-    bool is_open = atomic_load(section_lane(section, span->first + i)) & LANE_OPEN;
+    bool is_open = !broken_is(WRITES_BEFORE_PROTECTING) &&
+                   (atomic_load(section_lane(section, span->first + i)) & LANE_OPEN);
     if (!is_open) {
       int error = lane_any_other(section, span->first + i, LANE_OPEN, &is_open);
       note(progress, error);
@@ -177,6 +180,25 @@ judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
   summary_set(section, page, bits);
 }
 
+/* What became of pages that were written. */
+static void
+trace_run(struct section *section, uint64_t first, uint64_t n) {
+  if (!atomic_load_explicit(&trace_ring, memory_order_relaxed) || n == 0)
+    return;
+  trace_note(TRACE_WRITE, section->trace, first, n);
+  for (uint64_t page = first; page < first + n; page++)
+    if (page_is_dirty(atomic_load(section_state(section, page))))
+      trace_note(TRACE_KEPT, section->trace, page, 1);
+}
+
+/* What the broken engine does that writes first. */
+static void
+close_late(struct section *section, uint64_t first, uint64_t n) {
+  uint32_t side = readers_enter_to_close();
+  (void)track_close_all(section, first, n, false);
+  readers_leave(side);
+}
+
 static void
 write_span(struct section *section, uint64_t first, uint64_t n, struct progress *progress) {
   struct span span = { .first = first, .n = n };
@@ -191,8 +213,13 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
       int error = write_run(section, first + i, end - i, &done);
       note(progress, error);
       progress->wrote = true;
+      lab_midway();
       for (uint64_t k = i; k < end; k++)
-        judge(section, first + k, k - i < done, track_set_has(&span.open, k));
+        judge(section, first + k, k - i < done || broken_is(DROPS_DIRT),
+              track_set_has(&span.open, k));
+      trace_run(section, first + i, done);
+      if (broken_is(WRITES_BEFORE_PROTECTING))
+        close_late(section, first + i, end - i);
     }
     i = end + 1;
   }
@@ -234,6 +261,8 @@ write_block(struct section *section, uint64_t first, uint64_t end, struct progre
 
 static void
 write_range(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
+  for (uint64_t page = first; page < end && broken_is(WRITES_EVERYTHING); page++)
+    section_mark(section, page);
   for (uint64_t page = first; page < end;) {
     uint64_t block_end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
     if (block_end > end)
@@ -245,6 +274,8 @@ write_range(struct section *section, uint64_t first, uint64_t end, struct progre
 
 static bool
 any_dirty_block(struct section *section, uint64_t first, uint64_t end) {
+  if (broken_is(WRITES_EVERYTHING))
+    return true;
   for (uint64_t page = first; page < end; page = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES)
     if (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)
       return true;
@@ -282,6 +313,7 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
 int
 writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
   lock_take(&section->sync_lock);
+  trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
   if (!error)
     error = write_all(section, first, npages);

@@ -15,6 +15,7 @@
 #include "backing/fill.h"
 #include "space/space.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -127,6 +128,7 @@ serve_filled(const struct fault *fault, uint8_t view) {
     error = track_open(mapping, fault->page);
   }
   counter_add(COUNT_FAULTS_WRITE, 1);
+  trace_note(TRACE_STORE, mapping->section->trace, fault->page, 1);
   return error && error != EAGAIN ? SERVED_BUS : SERVED;
 }
 

@@ -13,6 +13,7 @@
 #include "process/process.h"
 #include "section/announce.h"
 #include "section/section.h"
+#include "trace/ring.h"
 
 static uint64_t
 count_dirty(struct section *section) {
@@ -147,6 +148,7 @@ at_unload(void) {
     return;
   sigset_t mask;
   host_signals_block(&mask);
+  trace_note(TRACE_EXIT, 0, 0, 0);
   int error = process_sync_all(false, true); /* said, where it failed */
   if (keeper_run(abandon_job, NULL) && !error)
     host_yield();

@@ -18,6 +18,7 @@
 #include "section/directory.h"
 #include "section/section.h"
 #include "space/space.h"
+#include "trace/ring.h"
 #include "track/readers.h"
 #include "track/track.h"
 
@@ -238,6 +239,7 @@ static void
 in_child(void) {
   section_each(forget_lane, NULL); /* until it has its own */
   host_lineage_renew();
+  trace_forked();
   readers_reset();
   arena_fork_done(true);
   readers_gate_open();

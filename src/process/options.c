@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "section/directory.h"
+#include "trace/ring.h"
 
 enum fill_mode { FILL_AUTO, FILL_WHOLE, FILL_TOUCH };
 
@@ -58,6 +59,7 @@ static struct option {
   { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false },
   { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false },
   { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false },
+  { "trace", "SOFTMAP_TRACE", "the absolute path of a file", trace_choose, false },
 };
 
 int

@@ -6,6 +6,7 @@
 #include "process/options.h"
 #include "process/process.h"
 #include "signal/install.h"
+#include "trace/ring.h"
 
 static struct lock start_lock = LOCK_INIT(LOCK_START);
 static _Atomic bool is_started;
@@ -22,6 +23,7 @@ start(void) {
     return error;
   host_lineage_renew(); /* the host may have been started before a fork that nobody watched */
   options_from_environment();
+  trace_start();
   error = keeper_start();
   if (!error)
     error = signals_install();

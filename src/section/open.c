@@ -15,6 +15,7 @@
 #include "section/files.h"
 #include "section/registry.h"
 #include "section/say.h"
+#include "trace/ring.h"
 
 static void
 close_fd(int *fd) {
@@ -164,6 +165,8 @@ section_obtain(int fd, const struct section_key *expected, struct section **out)
     } else {
       error = create(fd, is_writable, &stat, &section);
       is_new = !error;
+      if (is_new)
+        section->trace = trace_file(section->control->path);
     }
     if (!error) {
       atomic_fetch_add(&section->users, 1);

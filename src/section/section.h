@@ -49,6 +49,7 @@ struct section {
                          -1: not needed yet */
   int old_fd[2];      /* descriptors that file_fd was before: another keeper may just use them */
   bool file_is_writable;
+  uint16_t trace; /* its number in the event ring */
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
   struct lock peers_lock;  /* guards peers and claims */

@@ -11,6 +11,7 @@
 #include "backing/patience.h"
 #include "section/section.h"
 #include "trace/counters.h"
+#include "trace/ring.h"
 
 static uint64_t
 pages_of(uint64_t size) {
@@ -234,8 +235,10 @@ follow(struct section *section, bool *changed) {
     error = grow(section, old_size, stat.size);
   else if (stat.size < old_size)
     error = shrink(section, old_size, stat.size);
-  if (*changed && !error)
+  if (*changed && !error) {
     atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+    trace_note(TRACE_SIZE, section->trace, 0, section_npages(section));
+  }
   return error;
 }
 

@@ -9,6 +9,7 @@
 #include "backing/keeper.h"
 #include "backing/writeback.h"
 #include "space/space.h"
+#include "trace/ring.h"
 #include "track/track.h"
 
 /* What stays of a mapping on one side of the cut. */
@@ -92,8 +93,10 @@ space_cut(uintptr_t start, uintptr_t end, struct mapping **out) {
   for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut)
     if (mapping->is_shared)
       track_close_all(mapping->section, cut_first(mapping), cut_npages(mapping), true);
-  for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut)
+  for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut) {
     mapping_unlink(mapping);
+    trace_note(TRACE_UNMAP, mapping->section->trace, cut_first(mapping), cut_npages(mapping));
+  }
   space_quiesce();
   *out = list;
   return 0;

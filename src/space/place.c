@@ -8,6 +8,7 @@
 #include "process/options.h"
 #include "section/say.h"
 #include "space/space.h"
+#include "trace/ring.h"
 #include "track/track.h"
 
 /* What passes between the caller and the keeper's job. */
@@ -173,6 +174,9 @@ publish(const struct placing *placing) {
   if (!mapping)
     return ENOMEM;
   mapping_link(mapping);
+  trace_note(TRACE_SIZE, mapping->section->trace, 0, section_npages(mapping->section));
+  trace_note(mapping->is_shared ? TRACE_MAP : TRACE_MAP_PRIVATE, mapping->section->trace,
+             mapping->first, placing->npages);
   int error = space_replace(mapping->start, mapping->end, &mapping, 1);
   if (error) {
     struct section *section = mapping->section;

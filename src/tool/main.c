@@ -14,8 +14,9 @@
 
 #include <softmap/softmap.h>
 
-static const struct command *const commands[] = { &command_run, &command_probe, &command_ls,
-                                                  &command_recover };
+static const struct command *const commands[] = { &command_run, &command_probe,   &command_ls,
+                                                  &command_recover, &command_top, &command_trace,
+                                                  &command_lab };
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -48,47 +49,13 @@ show_general_help(void) {
 
 /* ---- Which command ------------------------------------------------------------------------- */
 
-static size_t
-least(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-enum { NAME_MAX_COMPARED = 15 };
-
-/* How many letters must be added, removed, changed or swapped with their neighbour. */
-static size_t
-distance(const char *a, const char *b) {
-  size_t row[NAME_MAX_COMPARED + 1][NAME_MAX_COMPARED + 1] = { { 0 } };
-  size_t na = strnlen(a, NAME_MAX_COMPARED), nb = strnlen(b, NAME_MAX_COMPARED);
-  for (size_t i = 0; i <= na; i++)
-    for (size_t j = 0; j <= nb; j++) {
-      if (i == 0 || j == 0) {
-        row[i][j] = i + j;
-        continue;
-      }
-      size_t changed = row[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-      row[i][j] = least(changed, least(row[i - 1][j], row[i][j - 1]) + 1);
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[i][j] = least(row[i][j], row[i - 2][j - 2] + 1);
-    }
-  return row[na][nb];
-}
-
 /* The command that is meant, if one is near. */
 static const char *
 nearest(const char *name) {
-  const char *found = NULL;
-  size_t len = strlen(name), best = len / 3 > 2 ? len / 3 : 2;
-  if (len > NAME_MAX_COMPARED)
-    return NULL;
-  for (size_t i = 0; i < NCOMMANDS; i++) {
-    size_t at = distance(name, commands[i]->name);
-    if (at < len && (at < best || (at == best && !found))) {
-      best = at;
-      found = commands[i]->name;
-    }
-  }
-  return found;
+  const char *names[NCOMMANDS];
+  for (size_t i = 0; i < NCOMMANDS; i++)
+    names[i] = commands[i]->name;
+  return nearest_word(name, names, NCOMMANDS);
 }
 
 static const struct command *

@@ -16,7 +16,8 @@ struct command {
   int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_ls, command_probe, command_recover, command_run;
+extern const struct command command_lab, command_ls, command_probe, command_recover, command_run,
+    command_top, command_trace;
 
 /* What SIGPIPE did before the command ignored it, for programs that it starts. */
 extern void (*sigpipe_before)(int);
@@ -46,6 +47,9 @@ char *printable(const char *text);
 
 /* Columns that printable text takes on a terminal. */
 size_t columns(const char *printable_text);
+
+/* The one of n names that a misspelt one means; NULL if none is near. (nearest.c) */
+const char *nearest_word(const char *name, const char *const *names, size_t n);
 
 /* malloc and friends for a program that can't go on without. */
 void *need(void *allocated);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "core/broken.h"
 #include "trace/counters.h"
 #include "track/track.h"
 
@@ -191,6 +192,8 @@ track_close_for_fork(struct section *section) {
   for (uint64_t page = 0; page < reach; page += SUMMARY_PAGES)
     if (close_block(section, page, page + SUMMARY_PAGES, false, &count))
       note_left(section, page, page + SUMMARY_PAGES);
+  for (uint64_t page = 0; page < section_npages(section) && broken_is(FORGETS_DIRT_AT_FORK); page++)
+    page_step(section_state(section, page), PAGE_DIRTY, PAGE_CLEAN);
 }
 
 /* States and summaries are no help here: since the fork the parent may have unpinned and synced. */
