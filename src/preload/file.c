@@ -29,16 +29,7 @@ mode_of(int flags, va_list rest) {
  * section. */
 static int
 open_to_resize(int dir, const char *path, int flags) {
-  if (!policy_is_coherent())
-    return -1;
-  int saved = errno;
-  int fd = REAL(openat)(dir, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (flags & O_NOFOLLOW));
-  if (fd >= 0 && !shim_has_section(fd)) {
-    (void)close(fd);
-    fd = -1;
-  }
-  errno = saved;
-  return fd;
+  return policy_open_sectioned(dir, path, O_WRONLY | O_NONBLOCK | (flags & O_NOFOLLOW));
 }
 
 /* The size of a file that has a section; false: it isn't set, the call itself must do it. */

@@ -12,16 +12,7 @@
 /* A descriptor of the file that is about to lose a name; -1: it has no section. */
 static int
 look_before(int dir, const char *path) {
-  if (!policy_is_coherent())
-    return -1;
-  int saved = errno;
-  int fd = REAL(openat)(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (fd >= 0 && !shim_has_section(fd)) {
-    (void)close(fd);
-    fd = -1;
-  }
-  errno = saved;
-  return fd;
+  return policy_open_sectioned(dir, path, O_PATH | O_NOFOLLOW);
 }
 
 static int

@@ -123,3 +123,21 @@ policy_is_refusal(int error) {
   return error == ENODEV || error == EINVAL || error == ENOSYS || error == ENOTSUP ||
          error == EAGAIN;
 }
+
+/* Looking opens nothing: a pipe's other end would see a writer come and go. */
+int
+policy_open_sectioned(int dir, const char *path, int flags) {
+  if (!policy_is_coherent())
+    return -1;
+  int saved = errno;
+  int fd = REAL(openat)(dir, path, O_PATH | O_CLOEXEC | (flags & O_NOFOLLOW));
+  int look = fd;
+  if (look >= 0 && !shim_has_section(look))
+    fd = -1;
+  else if (look >= 0 && !(flags & O_PATH))
+    fd = REAL(openat)(dir, path, flags | O_CLOEXEC);
+  if (look >= 0 && fd != look)
+    (void)close(look);
+  errno = saved;
+  return fd;
+}

@@ -14,6 +14,9 @@ void policy_read(void);
 enum policy policy_of(int fd);
 /* Do read and write see the mappings (SOFTMAP_COHERENCE)? */
 int policy_is_coherent(void);
+/* A descriptor of the file at a path, close-on-exec; -1: there is none, none that has a section, or
+ * nobody asked for coherence.  errno stays. */
+int policy_open_sectioned(int dir, const char *path, int flags);
 /* Does this errno of the host's mmap say that it can't map the file? */
 int policy_is_refusal(int error);
 

@@ -10,12 +10,12 @@
 /* What "w" is about to empty is emptied before, so that no write-back can come between. */
 static void
 empty_before(const char *path, const char *mode) {
-  if (mode[0] != 'w' || strchr(mode, 'x') || !path || !policy_is_coherent())
+  if (mode[0] != 'w' || strchr(mode, 'x') || !path)
     return;
   int saved = errno;
   int flags = strchr(mode, '+') ? O_RDWR : O_WRONLY;
-  int fd = REAL(open)(path, flags | O_NONBLOCK | O_CLOEXEC);
-  if (fd >= 0 && shim_has_section(fd) && shim_truncate(fd, 0))
+  int fd = policy_open_sectioned(AT_FDCWD, path, flags | O_NONBLOCK);
+  if (fd >= 0 && shim_truncate(fd, 0))
     errno = saved; /* then by fopen */
   if (fd >= 0)
     (void)close(fd);
