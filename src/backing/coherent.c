@@ -156,7 +156,7 @@ claim(struct section *section, uint64_t page) {
   page_byte *lane = section_lane(section, page);
   page_byte *state = section_state(section, page);
   uint8_t was = atomic_load(state);
-  if (was != PAGE_CLEAN && was != PAGE_WRITTEN && was != PAGE_FLUSHING)
+  if (was != PAGE_CLEAN && was != PAGE_WRITTEN && page_kind(was) != PAGE_FLUSHING)
     return false;
   if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)
     return false; /* another thread of ours is at it */

@@ -1,7 +1,9 @@
 /* flush.c - pages that were written but not flushed: written -> flushing -> clean, or dirty.
  *
  * A page that is stored to and written again while a flush is under way is "written" again, not
- * "flushing": this flush doesn't vouch for it.
+ * "flushing": this flush doesn't vouch for it.  Pages are flushed in a hand, as they are written:
+ * a flush that ends well doesn't vouch for those of another process, whose own may fail.  What a
+ * dead one had in hand is dirty again, since nobody knows how its flush ended.
  */
 #include "backing/flush.h"
 
@@ -9,40 +11,99 @@
 #include "trace/counters.h"
 #include "trace/ring.h"
 
-static void
-step_block(struct section *section, uint64_t first, uint64_t end, enum page_state from,
-           enum page_state to) {
-  for (uint64_t page = first; (page = scan_busy(section, page, end)) < end; page++)
-    if (page_step(section_state(section, page), (uint8_t)from, (uint8_t)to) && to == PAGE_DIRTY)
-      summary_set(section, page, SUMMARY_DIRTY);
+/* Which hands have a living process that flushes; each is asked once. */
+struct flushers {
+  uint32_t asked, living;
+};
+
+static bool
+has_flusher(struct section *section, struct flushers *flushers, uint32_t hand) {
+  uint32_t bit = (uint32_t)1 << hand;
+  if (!(flushers->asked & bit)) {
+    bool is_flushing = true;
+    if (lane_is_flushing(section, hand, &is_flushing) || is_flushing)
+      flushers->living |= bit;
+    flushers->asked |= bit;
+  }
+  return flushers->living & bit;
 }
 
-/* Take all blocks that have `bit` and move their pages from one state to another. */
-static void
-step_blocks(struct section *section, uint8_t bit, uint8_t then, enum page_state from,
-            enum page_state to) {
+/* Blocks of the summary that have one of these bits. */
+static bool
+next_block(struct section *section, uint8_t bits, uint64_t *first, uint64_t *end) {
   uint64_t npages = section_npages(section);
-  for (uint64_t page = 0; page < npages; page += SUMMARY_PAGES) {
-    page_byte *summary = section_summary(section, page);
-    if (!(atomic_load(summary) & bit))
-      continue;
-    if (then)
-      atomic_fetch_or(summary, then);
-    atomic_fetch_and(summary, (uint8_t)~bit);
-    uint64_t end = page + SUMMARY_PAGES < npages ? page + SUMMARY_PAGES : npages;
-    step_block(section, page, end, from, to);
+  for (uint64_t page = *end; page < npages; page += SUMMARY_PAGES)
+    if (atomic_load(section_summary(section, page)) & bits) {
+      *first = page;
+      *end = page + SUMMARY_PAGES;
+      return true;
+    }
+  return false;
+}
+
+static void
+take_page(struct section *section, uint64_t page, struct flushers *flushers) {
+  page_byte *state = section_state(section, page);
+  uint8_t seen = atomic_load(state);
+  uint32_t ours = section->lane % PAGE_HANDS;
+  if (page_kind(seen) == PAGE_WRITTEN && !has_flusher(section, flushers, ours))
+    page_step(state, seen, page_in_hand(PAGE_FLUSHING, ours));
+  else if (page_kind(seen) == PAGE_FLUSHING &&
+           !has_flusher(section, flushers, page_hand(seen)) && page_step(state, seen, PAGE_DIRTY))
+    summary_set(section, page, SUMMARY_DIRTY);
+}
+
+/* Written pages into our hand; unless another lane of that hand is flushing, and couldn't tell its
+ * pages from ours: then they stay written. */
+static void
+take(struct section *section) {
+  struct flushers flushers = { 0, 0 };
+  bool is_shared = has_flusher(section, &flushers, section->lane % PAGE_HANDS);
+  uint64_t npages = section_npages(section), first, end = 0;
+  while (next_block(section, SUMMARY_UNFLUSHED | SUMMARY_FLUSHING, &first, &end)) {
+    page_byte *summary = section_summary(section, first);
+    uint64_t last = end < npages ? end : npages;
+    if (!is_shared) {
+      atomic_fetch_or(summary, SUMMARY_FLUSHING);
+      atomic_fetch_and(summary, (uint8_t)~SUMMARY_UNFLUSHED);
+    }
+    for (uint64_t page = first; (page = scan_busy(section, page, last)) < last; page++)
+      take_page(section, page, &flushers);
+  }
+}
+
+/* The pages in our hand.  The block's bit stays as long as others have some of it. */
+static void
+settle(struct section *section, uint8_t to) {
+  uint8_t ours = page_in_hand(PAGE_FLUSHING, section->lane);
+  uint64_t npages = section_npages(section), first, end = 0;
+  while (next_block(section, SUMMARY_FLUSHING, &first, &end)) {
+    page_byte *summary = section_summary(section, first);
+    uint64_t last = end < npages ? end : npages;
+    atomic_fetch_and(summary, (uint8_t)~SUMMARY_FLUSHING);
+    for (uint64_t page = first; (page = scan_busy(section, page, last)) < last; page++) {
+      uint8_t seen = atomic_load(section_state(section, page));
+      if (seen == ours && page_step(section_state(section, page), seen, to)) {
+        if (to == PAGE_DIRTY)
+          summary_set(section, page, SUMMARY_DIRTY);
+      } else if (page_kind(seen) == PAGE_FLUSHING) {
+        atomic_fetch_or(summary, SUMMARY_FLUSHING);
+      }
+    }
   }
 }
 
 int
 flush_written(struct section *section) {
-  step_blocks(section, SUMMARY_UNFLUSHED, SUMMARY_FLUSHING, PAGE_WRITTEN, PAGE_FLUSHING);
+  lane_note_flushing(section, true);
+  take(section);
   int error = host_flush(section->file_fd);
   if (error)
     counter_add(COUNT_WRITE_ERRORS, 1);
   else
     counter_add(COUNT_FLUSHES, 1);
   trace_note(TRACE_FLUSH, section->trace, 0, 0);
-  step_blocks(section, SUMMARY_FLUSHING, 0, PAGE_FLUSHING, error ? PAGE_DIRTY : PAGE_CLEAN);
+  settle(section, error ? PAGE_DIRTY : PAGE_CLEAN);
+  lane_note_flushing(section, false);
   return error;
 }

@@ -32,9 +32,9 @@
 
 typedef _Atomic uint8_t page_byte;
 
-/* The lower bits of a state byte.  Pages that somebody fills or writes are in a hand, which stands
- * in the upper bits: a process that was stopped in the middle, and whose work others took over,
- * can't end what is in another hand by now. */
+/* The lower bits of a state byte.  Pages that somebody fills, writes or flushes are in a hand, which
+ * stands in the upper bits: a process that was stopped in the middle, and whose work others took
+ * over, can't end what is in another hand by now. */
 enum page_state {
   PAGE_UNFILLED = 0, /* also: past the end, or never looked at */
   PAGE_FILLING,
@@ -98,7 +98,8 @@ page_hand(uint8_t state) {
 static inline bool
 page_is_in_hand(uint8_t state) {
   enum page_state kind = page_kind(state);
-  return kind == PAGE_FILLING || kind == PAGE_WRITING || kind == PAGE_WRITING_AGAIN;
+  return kind == PAGE_FILLING || kind == PAGE_FLUSHING || kind == PAGE_WRITING ||
+         kind == PAGE_WRITING_AGAIN;
 }
 
 static inline bool

@@ -46,7 +46,9 @@ struct lane_record {
   _Atomic uint32_t
       writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
   _Atomic uint32_t arriving; /* children that it forked and that have no lane yet */
-  uint64_t reserved[3];
+  _Atomic uint32_t flushing; /* 1: pages may be flushing in its hand */
+  uint32_t reserved_here;
+  uint64_t reserved[2];
 };
 
 /* control->life.  Any other value is the token of a process that is about to remove the section:

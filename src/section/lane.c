@@ -90,6 +90,7 @@ lane_take_over(struct section *section) {
   struct lane_record *record = lane_record(section, section->lane);
   atomic_store(&record->leaving, 0);
   atomic_store(&record->arriving, 0);
+  atomic_store(&record->flushing, 0);
   if (atomic_exchange(&record->writing, 0))
     atomic_store(&section->control->mtime_unsure, 1);
   uint32_t lanes = atomic_load(&section->control->lanes);
@@ -164,6 +165,25 @@ lane_awaits_child(struct section *section) {
 void
 lane_note_writing(struct section *section, bool is_writing) {
   atomic_store(&lane_record(section, section->lane)->writing, is_writing);
+}
+
+void
+lane_note_flushing(struct section *section, bool is_flushing) {
+  atomic_store(&lane_record(section, section->lane)->flushing, is_flushing);
+}
+
+int
+lane_is_flushing(struct section *section, uint32_t hand, bool *out) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  *out = false;
+  for (uint32_t lane = hand; lane < lanes && lane < LANE_MAX && !*out; lane += PAGE_HANDS) {
+    if (lane == section->lane || !atomic_load(&lane_record(section, lane)->flushing))
+      continue;
+    int error = host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, out);
+    if (error)
+      return error;
+  }
+  return 0;
 }
 
 void

@@ -237,6 +237,10 @@ void lane_child_arrived(struct section *section, const struct lane_child *child)
 /* Between the first write of a sync and control->mtime_ns: a recovery then doesn't take our own
  * change of the file's mtime for somebody else's.  [keeper] */
 void lane_note_writing(struct section *section, bool is_writing);
+/* While pages are in state "flushing" in our hand; has another living lane with that hand some?
+ * [keeper] */
+void lane_note_flushing(struct section *section, bool is_flushing);
+SOFTMAP_MUST_CHECK int lane_is_flushing(struct section *section, uint32_t hand, bool *out);
 /* Who is in the section besides us?  [keeper] */
 struct lane_census {
   uint32_t members; /* alive, and have made the section or found it good */
