@@ -17,6 +17,9 @@
 #include "section/section.h"
 
 #define FENCE_SIZE 256
+/* Mapped larger than it is: one page would find room in a hole that the program has left between its
+ * own mappings, and a munmap of theirs over the hole would take it away. */
+#define FENCE_SPAN ((size_t)1 << 18)
 
 static struct text
 name_of(uint32_t lane) {
@@ -51,9 +54,9 @@ make(struct section *section, void **out) {
     return error;
   error = put_table(fd);
   if (!error)
-    error = extent_map_file(fd, 0, host_config.page_size, PROT_READ, out);
+    error = extent_map_file(fd, 0, FENCE_SPAN, PROT_READ, out);
   int close_error = host_close(fd);
-  if (!error && close_error && !host_unmap(*out, host_config.page_size))
+  if (!error && close_error && !host_unmap(*out, FENCE_SPAN))
     *out = NULL;
   return error ? error : close_error;
 }
@@ -67,7 +70,7 @@ fence_ready(struct section *section, const unsigned char **out) {
   lock_take(&section->peers_lock);
   int error = atomic_load(&section->fence) ? 0 : make(section, &table);
   if (!error && table) {
-    error = host_advise(table, host_config.page_size, MADV_DONTFORK);
+    error = host_advise(table, FENCE_SPAN, MADV_DONTFORK);
     atomic_store(&section->fence, table);
   }
   *out = atomic_load(&section->fence);
@@ -109,7 +112,7 @@ fence_drop(struct section *section) {
   const unsigned char *fence = atomic_exchange(&section->fence, NULL);
   if (!fence)
     return;
-  if (host_unmap((void *)(uintptr_t)fence, host_config.page_size))
+  if (host_unmap((void *)(uintptr_t)fence, FENCE_SPAN))
     return;
   struct text name = name_of(section->lane);
   if (section->dir_fd >= 0 && host_unlink(section->dir_fd, name.at))
