@@ -13,15 +13,12 @@
 int
 file_look(struct section *section) {
   struct host_stat stat;
-  int error = host_stat_fd(section->file_fd, &stat);
+  uint64_t seen;
+  int error = section_note_mtime(section, &stat, &seen);
   if (error)
     return error;
-  if (stat.device != section->key.device || stat.inode != section->key.inode)
-    return ESTALE;
-  uint64_t seen = atomic_load(&section->control->mtime_ns);
   if (seen && (seen != stat.mtime_ns || stat.size != atomic_load(&section->control->size)))
     counter_add(COUNT_CHANGED_OUTSIDE, 1);
-  atomic_store(&section->control->mtime_ns, stat.mtime_ns);
   bool changed;
   return section_follow(section, &changed);
 }
@@ -29,9 +26,8 @@ file_look(struct section *section) {
 int
 file_remember(struct section *section) {
   struct host_stat stat;
-  int error = host_stat_fd(section->file_fd, &stat);
-  if (!error)
-    atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+  uint64_t seen;
+  int error = section_note_mtime(section, &stat, &seen);
   if (!error)
     atomic_store(&section->control->mtime_unsure, 0);
   return error;

@@ -277,6 +277,10 @@ void life_end(struct section *section);
 
 /* ---- Size (size.c) ------------------------------------------------------------------------- */
 
+/* Look at the file, and have its mtime in control->mtime_ns; *seen: what was there before.  ESTALE:
+ * the descriptor is another file's.  [keeper] */
+SOFTMAP_MUST_CHECK int section_note_mtime(struct section *section, struct host_stat *stat,
+                                          uint64_t *seen);
 /* Look at the file and follow its growing and shrinking.  *changed: it did.  [keeper] */
 SOFTMAP_MUST_CHECK int section_follow(struct section *section, bool *changed);
 /* Set the size of the file, through a descriptor that is open for writing, and the section's with it.

@@ -216,10 +216,26 @@ resize_gate(struct section *section) {
   }
 }
 
+/* Others do the same: an older look must not come last, or what was written by one of us would
+ * be taken for somebody else's change. */
+int
+section_note_mtime(struct section *section, struct host_stat *stat, uint64_t *seen) {
+  int error;
+  *seen = atomic_load(&section->control->mtime_ns);
+  do {
+    error = host_stat_fd(section->file_fd, stat);
+    if (!error && (stat->device != section->key.device || stat->inode != section->key.inode))
+      error = ESTALE;
+  } while (!error &&
+           !atomic_compare_exchange_strong(&section->control->mtime_ns, seen, stat->mtime_ns));
+  return error;
+}
+
 /* To the size that the file has now.  [the gate is ours] */
 static int
 follow(struct section *section, bool *changed) {
   struct host_stat stat;
+  uint64_t seen;
   int error = fence_ready(section, &section->resize_fence);
   if (!error)
     error = host_stat_fd(section->file_fd, &stat);
@@ -236,7 +252,7 @@ follow(struct section *section, bool *changed) {
   else if (stat.size < old_size)
     error = shrink(section, old_size, stat.size);
   if (*changed && !error) {
-    atomic_store(&section->control->mtime_ns, stat.mtime_ns);
+    error = section_note_mtime(section, &stat, &seen);
     trace_note(TRACE_SIZE, section->trace, 0, section_npages(section));
   }
   return error;
@@ -286,7 +302,8 @@ truncate_file(struct section *section, int fd, uint64_t size) {
   if (size < old_size) {
     uint64_t end = pages_of(old_size), reach = section_reach(section);
     atomic_store(&section->control->size, size);
-    for (uint64_t page = size >> host_config.page_shift; page < end && page < reach && !error; page++)
+    for (uint64_t page = size >> host_config.page_shift; page < end && page < reach && !error;
+         page++)
       error = wait_for_writer(section, page);
   }
   if (!error)
