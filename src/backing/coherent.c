@@ -23,7 +23,7 @@ coherent_prepare(struct section *section) {
   if (error)
     return error;
   lock_take(&section->resize_lock);
-  error = extent_reach(section, section_npages(section));
+  error = extent_reach(section, section_npages_all(section));
   lock_drop(&section->resize_lock);
   const unsigned char *fence;
   return error ? error : fence_ready(section, &fence);
@@ -32,13 +32,13 @@ coherent_prepare(struct section *section) {
 bool
 coherent_is_prepared(struct section *section, uint64_t file_size) {
   return atomic_load(&section->control->size) == file_size && atomic_load(&section->fence) &&
-         section_reach(section) >= section_npages(section);
+         section_reach(section) >= section_npages_all(section);
 }
 
 /* The pages that [offset, offset + len) touches and that exist: [*first, *end). */
 static void
 pages_of(struct section *section, uint64_t offset, uint64_t len, uint64_t *first, uint64_t *end) {
-  uint64_t exist = smaller(section_npages(section), section_reach(section));
+  uint64_t exist = section_npages(section);
   uint64_t last = len ? (offset + len - 1) >> host_config.page_shift : 0;
   *first = offset >> host_config.page_shift;
   *end = len ? smaller(last + 1, exist) : *first;

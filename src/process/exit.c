@@ -85,7 +85,7 @@ struct request {
 static int
 sync_job(void *arg) {
   const struct request *request = arg;
-  return writeback(request->section, 0, section_npages(request->section), request->flush);
+  return writeback(request->section, 0, section_npages_all(request->section), request->flush);
 }
 
 int

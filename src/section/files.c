@@ -209,7 +209,7 @@ make_data(struct section *section) {
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (error)
     return error;
-  return host_resize(section->data_fd, section_npages(section) << host_config.page_shift);
+  return host_resize(section->data_fd, section_npages_all(section) << host_config.page_shift);
 }
 
 int

@@ -87,11 +87,11 @@ static bool
 is_data_short(struct section *section) {
   for (;;) {
     struct host_stat data;
-    uint64_t npages = section_npages(section);
+    uint64_t npages = section_npages_all(section);
     if (host_stat_fd(section->data_fd, &data))
       return true;
     bool is_short = data.size >> host_config.page_shift < npages;
-    if (!is_short || section_npages(section) == npages)
+    if (!is_short || section_npages_all(section) == npages)
       return is_short;
   }
 }
@@ -176,7 +176,7 @@ life_keep(struct section *section) {
 static int
 reach_file(struct section *section) {
   lock_take(&section->resize_lock);
-  int error = extent_reach(section, section_npages(section));
+  int error = extent_reach(section, section_npages_all(section));
   lock_drop(&section->resize_lock);
   return error;
 }

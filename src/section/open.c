@@ -123,7 +123,7 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
     arena_free(section, sizeof *section);
     return error;
   }
-  if (left && writeback(section, 0, section_npages(section), true))
+  if (left && writeback(section, 0, section_npages_all(section), true))
     host_yield(); /* what can't be written stays dirty, for a sync to say */
   *out = section;
   return 0;
@@ -217,7 +217,7 @@ release_job(void *arg) {
        naps++)
     host_nap(1000000);
   for (;;) {
-    int error = writeback(section, 0, section_npages(section), false);
+    int error = writeback(section, 0, section_npages_all(section), false);
     bool behind = error == EACCES && !section->file_is_writable; /* not our dirt */
     section_lock_all();
     bool is_last = atomic_load(&section->users) == 1;

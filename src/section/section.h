@@ -103,11 +103,26 @@ section_is_pinned(struct section *section, uint64_t page) {
          atomic_load(&section->extent[k].pins[page - extent_first(k)]) != 0;
 }
 
+/* Pages that we have states of. */
+static inline uint64_t
+section_reach(struct section *section) {
+  return extent_first(atomic_load(&section->nextents));
+}
+
 /* Pages that the file has now. */
 static inline uint64_t
-section_npages(struct section *section) {
+section_npages_all(struct section *section) {
   uint64_t size = atomic_load(&section->control->size);
   return (size >> host_config.page_shift) + ((size & (host_config.page_size - 1)) != 0);
+}
+
+/* Those of them whose states this process can look at: when another one has made the file much
+ * longer, the rest comes with the next section_follow. */
+static inline uint64_t
+section_npages(struct section *section) {
+  uint64_t npages = section_npages_all(section);
+  uint64_t reach = section_reach(section);
+  return npages < reach ? npages : reach;
 }
 
 /* After the state of a page was changed. */
@@ -195,12 +210,6 @@ SOFTMAP_MUST_CHECK int extent_map_file(int fd, uint64_t offset, size_t len, int 
 SOFTMAP_MUST_CHECK int extent_map_head(struct section *section);
 /* Unmap all, when nobody can look any more.  [keeper] */
 void extent_unmap_all(struct section *section);
-/* Pages that we have states of. */
-static inline uint64_t
-section_reach(struct section *section) {
-  return extent_first(atomic_load(&section->nextents));
-}
-
 /* ---- Lanes (lane.c) ------------------------------------------------------------------------ */
 
 /* Claim a lane and map its bytes for the extents there are.  [keeper] */

@@ -258,24 +258,35 @@ follow(struct section *section, bool *changed) {
   return error;
 }
 
+/* [resize_lock is held] */
+static int
+follow_alone(struct section *section, bool *changed) {
+  int error = resize_gate(section);
+  if (error)
+    return error;
+  do
+    error = follow(section, changed);
+  while (error == ECANCELED); /* stopped meanwhile, and our fence revoked */
+  int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
+  return error ? error : unlock_error;
+}
+
 int
 section_follow(struct section *section, bool *changed) {
   struct host_stat stat;
   *changed = false;
   int error = host_stat_fd(section->file_fd, &stat);
-  if (error || (stat.size == atomic_load(&section->control->size) &&
-                !atomic_load(&section->control->cutting)))
+  if (error)
     return error;
+  bool is_followed = stat.size == atomic_load(&section->control->size) &&
+                     !atomic_load(&section->control->cutting);
+  if (is_followed && section_npages(section) == section_npages_all(section))
+    return 0;
   lock_take(&section->resize_lock);
-  error = resize_gate(section);
-  if (!error) {
-    do
-      error = follow(section, changed);
-    while (error == ECANCELED); /* stopped meanwhile, and our fence revoked */
-    int unlock_error = host_byte_unlock(section->control_fd, CONTROL_LOCK_RESIZE);
-    if (!error)
-      error = unlock_error;
-  }
+  if (!is_followed)
+    error = follow_alone(section, changed);
+  if (!error) /* it may be another one who made the section longer */
+    error = extent_reach(section, section_npages_all(section));
   lock_drop(&section->resize_lock);
   return error;
 }

@@ -18,7 +18,7 @@ section_has_dirt(struct section *section) {
   for (uint64_t page = 0; page < npages; page += SUMMARY_PAGES)
     if ((atomic_load(section_summary(section, page)) & SUMMARY_DIRTY) && has_dirty(section, page))
       return true;
-  return false;
+  return npages < section_npages_all(section); /* there may be some where we can't look yet */
 }
 
 /* Whoever marks changes the page's state first and then takes CHECKING away: if ours is still

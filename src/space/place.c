@@ -123,7 +123,7 @@ prepare(struct placing *placing) {
     return error;
   lock_take(&section->resize_lock);
   uint64_t end = placing->first + placing->npages;
-  uint64_t exist = section_npages(section);
+  uint64_t exist = section_npages_all(section);
   error = extent_reach(section, end > exist ? end : exist);
   lock_drop(&section->resize_lock);
   if (!error && ((error = extent_populate(section, placing->first, placing->npages)) ||

@@ -389,6 +389,29 @@ child_of_bare_fork(void) {
 #endif
 }
 
+/* Farther than the states that the parent has mapped reach: 256 MiB. */
+static void
+child_makes_the_file_much_longer(void) {
+  const size_t npages = ((size_t)1 << 16) + 512;
+  pid_t pid;
+
+  p = T_MAP_NEW(NULL, &fd, 4);
+  pid = t_fork();
+  if (pid == 0) {
+    unsigned char *q;
+    T_OK(ftruncate(fd, (off_t)t_pages(npages)));
+    q = T_MAP(NULL, t_pages(npages), RW, MAP_SHARED, fd, 0);
+    PUT(q + t_pages(npages - 1), 'c');
+    T_OK(kill(getpid(), SIGKILL));
+  }
+  T_REAP(pid, T_KILLED(SIGKILL));
+  PUT(p, 'p');
+  T_OK(msync(p, t_pages(4), MS_SYNC));
+  T_FILE_BYTE(fd, 0, 'p');
+  T_OK(munmap(p, t_pages(4)));
+  T_FILE_BYTE(fd, (off_t)t_pages(npages - 1), 'c');
+}
+
 /* It ends by exit: nothing may be written or removed on the parent's behalf. */
 static void
 unseen_child_that_exits(void) {
@@ -426,5 +449,6 @@ static const struct t_case cases[] = {
   T_CASE(child_of_raw_clone),
   T_CASE(child_of_bare_fork),
   T_CASE(unseen_child_that_exits),
+  T_CASE(child_makes_the_file_much_longer),
 };
 T_MAIN(cases)
