@@ -3,7 +3,7 @@
  * A page that is stored to and written again while a flush is under way is "written" again, not
  * "flushing": this flush doesn't vouch for it.  Pages are flushed in a hand, as they are written:
  * a flush that ends well doesn't vouch for those of another process, whose own may fail.  What a
- * dead one had in hand is dirty again, since nobody knows how its flush ended.
+ * dead one had in hand is taken along: our description of the file is told of an error, too.
  */
 #include "backing/flush.h"
 
@@ -45,31 +45,28 @@ static void
 take_page(struct section *section, uint64_t page, struct flushers *flushers) {
   page_byte *state = section_state(section, page);
   uint8_t seen = atomic_load(state);
-  uint32_t ours = section->lane % PAGE_HANDS;
-  if (page_kind(seen) == PAGE_WRITTEN && !has_flusher(section, flushers, ours))
-    page_step(state, seen, page_in_hand(PAGE_FLUSHING, ours));
-  else if (page_kind(seen) == PAGE_FLUSHING &&
-           !has_flusher(section, flushers, page_hand(seen)) && page_step(state, seen, PAGE_DIRTY))
-    summary_set(section, page, SUMMARY_DIRTY);
+  if (page_kind(seen) == PAGE_WRITTEN ||
+      (page_kind(seen) == PAGE_FLUSHING && !has_flusher(section, flushers, page_hand(seen))))
+    page_step(state, seen, page_in_hand(PAGE_FLUSHING, section->lane));
 }
 
-/* Written pages into our hand; unless another lane of that hand is flushing, and couldn't tell its
- * pages from ours: then they stay written. */
-static void
+/* Written pages into our hand.  False: another lane of that hand is flushing, and couldn't tell its
+ * pages from ours; they stay written. */
+static bool
 take(struct section *section) {
   struct flushers flushers = { 0, 0 };
-  bool is_shared = has_flusher(section, &flushers, section->lane % PAGE_HANDS);
+  if (has_flusher(section, &flushers, section->lane % PAGE_HANDS))
+    return false;
   uint64_t npages = section_npages(section), first, end = 0;
   while (next_block(section, SUMMARY_UNFLUSHED | SUMMARY_FLUSHING, &first, &end)) {
     page_byte *summary = section_summary(section, first);
     uint64_t last = end < npages ? end : npages;
-    if (!is_shared) {
-      atomic_fetch_or(summary, SUMMARY_FLUSHING);
-      atomic_fetch_and(summary, (uint8_t)~SUMMARY_UNFLUSHED);
-    }
+    atomic_fetch_or(summary, SUMMARY_FLUSHING);
+    atomic_fetch_and(summary, (uint8_t)~SUMMARY_UNFLUSHED);
     for (uint64_t page = first; (page = scan_busy(section, page, last)) < last; page++)
       take_page(section, page, &flushers);
   }
+  return true;
 }
 
 /* The pages in our hand.  The block's bit stays as long as others have some of it. */
@@ -96,14 +93,15 @@ settle(struct section *section, uint8_t to) {
 int
 flush_written(struct section *section) {
   lane_note_flushing(section, true);
-  take(section);
+  bool is_ours = take(section);
   int error = host_flush(section->file_fd);
   if (error)
     counter_add(COUNT_WRITE_ERRORS, 1);
   else
     counter_add(COUNT_FLUSHES, 1);
   trace_note(TRACE_FLUSH, section->trace, 0, 0);
-  settle(section, error ? PAGE_DIRTY : PAGE_CLEAN);
+  if (is_ours)
+    settle(section, error ? PAGE_DIRTY : PAGE_CLEAN);
   lane_note_flushing(section, false);
   return error;
 }
