@@ -125,7 +125,7 @@ store_in_thread(void *arg) {
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
   for (int i = 0; i < 100; i++) {
-    PUT(p, i);
+    PUT((unsigned char *)arg, i); /* a byte of its own */
     (void)msync(p, t_pages(2), MS_ASYNC);
   }
   return arg;
@@ -136,7 +136,7 @@ threads_that_block_everything_may_store(void) {
   pthread_t threads[4];
   begin();
   for (int i = 0; i < 4; i++)
-    T_EQ(pthread_create(&threads[i], NULL, store_in_thread, NULL), 0);
+    T_EQ(pthread_create(&threads[i], NULL, store_in_thread, p + i), 0);
   for (int i = 0; i < 4; i++)
     T_EQ(pthread_join(threads[i], NULL), 0);
 }
