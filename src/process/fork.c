@@ -7,6 +7,7 @@
  * SIGBUS there, and one line says so.
  */
 #include <errno.h>
+#include <sys/mman.h>
 #include <string.h>
 
 #include "backing/keeper.h"
@@ -215,6 +216,20 @@ count_without_lane(struct section *section, void *arg) {
   return 0;
 }
 
+/* Pages that the parent had shown would go on showing what is nobody's any more. */
+static int
+hide_without_lane(struct section *section, void *arg) {
+  (void)arg;
+  if (atomic_load(&section->has_lane))
+    return 0;
+  struct mapping *mapping = atomic_load(&section->mappings);
+  for (; mapping; mapping = atomic_load(&mapping->next_in_section))
+    if (mapping->is_shared &&
+        host_protect((void *)mapping->start, mapping->end - mapping->start, PROT_NONE))
+      return 0; /* no memory area left, or not inherited */
+  return 0;
+}
+
 static void
 say_orphans(void) {
   unsigned orphans = 0;
@@ -252,6 +267,7 @@ in_child(void) {
       !keeper_run(receive_job, &hand_over))
     is_prepared = false;
   section_each(arrived, NULL);
+  section_each(hide_without_lane, NULL);
   close_channel();
   struct mapping *not_inherited;
   space_drop_nofork(&not_inherited);
