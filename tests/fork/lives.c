@@ -389,50 +389,6 @@ child_of_bare_fork(void) {
 #endif
 }
 
-/* Its section may be gone: what the parent had shown isn't shown on. */
-static void
-child_that_cannot_join_sees_nothing(void) {
-  pid_t pid;
-
-  p = T_MAP_NEW(NULL, &fd, 4);
-  PUT(p, 'p');
-  engine_inject(HOST_CALL_receive_fds, 1, UINT32_MAX, EMFILE);
-  pid = t_fork();
-  if (pid == 0) {
-    for (size_t page = 0; page < 4; page++) {
-      T_LOAD_FAULTS(p + t_pages(page), SIGBUS, BUS_ADRERR);
-      T_STORE_FAULTS(p + t_pages(page), SIGBUS, BUS_ADRERR);
-    }
-    exit(0);
-  }
-  inject_disarm();
-  T_REAP(pid, T_EXITED(0));
-  check_parent_is_well();
-}
-
-/* Farther than the states that the parent has mapped reach: 256 MiB. */
-static void
-child_makes_the_file_much_longer(void) {
-  const size_t npages = ((size_t)1 << 16) + 512;
-  pid_t pid;
-
-  p = T_MAP_NEW(NULL, &fd, 4);
-  pid = t_fork();
-  if (pid == 0) {
-    unsigned char *q;
-    T_OK(ftruncate(fd, (off_t)t_pages(npages)));
-    q = T_MAP(NULL, t_pages(npages), RW, MAP_SHARED, fd, 0);
-    PUT(q + t_pages(npages - 1), 'c');
-    T_OK(kill(getpid(), SIGKILL));
-  }
-  T_REAP(pid, T_KILLED(SIGKILL));
-  PUT(p, 'p');
-  T_OK(msync(p, t_pages(4), MS_SYNC));
-  T_FILE_BYTE(fd, 0, 'p');
-  T_OK(munmap(p, t_pages(4)));
-  T_FILE_BYTE(fd, (off_t)t_pages(npages - 1), 'c');
-}
-
 /* It ends by exit: nothing may be written or removed on the parent's behalf. */
 static void
 unseen_child_that_exits(void) {
@@ -470,7 +426,5 @@ static const struct t_case cases[] = {
   T_CASE(child_of_raw_clone),
   T_CASE(child_of_bare_fork),
   T_CASE(unseen_child_that_exits),
-  T_CASE(child_makes_the_file_much_longer),
-  T_CASE(child_that_cannot_join_sees_nothing),
 };
 T_MAIN(cases)
