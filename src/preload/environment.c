@@ -52,7 +52,7 @@ extend(const char *assignment, char *preload) {
   if (name + own + rest + 2 > ENVIRONMENT_PRELOAD)
     return NULL;
   memcpy(preload, PRELOAD_NAME, name);
-  memcpy(preload + name, own_path, own);
+  memcpy(preload + name, own_path, own); /* NOLINT(bugprone-not-null-terminated-result): goes on */
   preload[name + own] = rest ? ':' : '\0';
   memcpy(preload + name + own + (rest != 0), assignment + name, rest + 1);
   return preload;

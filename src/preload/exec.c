@@ -82,6 +82,7 @@ fexecve(int fd, char *const argv[], char *const envp[]) {
 
 /* ---- Arguments one by one ------------------------------------------------------------------- */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): it declares a variable. */
 /* The arguments up to NULL as an array on the caller's stack; `last` is left behind the NULL. */
 #define COLLECT(first, last, argv)                                                                 \
   char **argv;                                                                                     \
@@ -98,6 +99,7 @@ fexecve(int fd, char *const argv[], char *const envp[]) {
     for (size_t i_ = 1; i_ <= n_; i_++)                                                            \
       argv[i_] = va_arg(last, char *);                                                             \
   } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 EXPORT int
 execl(const char *path, const char *first, ...) {

@@ -148,6 +148,7 @@ ftruncate64(int fd, off64_t size) {
   RESIZE(fd, int, REAL(ftruncate64)(fd, size));
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `call` is a whole call. */
 #define TRUNCATE(path, size, call)                                                                 \
   do {                                                                                             \
     PINS(pins);                                                                                    \
@@ -160,6 +161,7 @@ ftruncate64(int fd, off64_t size) {
     (void)close(for_size);                                                                         \
     return is_set ? 0 : call;                                                                      \
   } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 EXPORT int
 truncate(const char *path, off_t size) {

@@ -28,6 +28,7 @@ struct pins {
 };
 
 /* Declare pins that are undone when the wrapper is left, by cancellation, too. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a variable. */
 #define PINS(pins) __attribute__((cleanup(pins_undo))) struct pins pins; pins.n = 0
 
 void pins_add(struct pins *pins, const void *addr, size_t len, int prot);

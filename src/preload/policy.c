@@ -49,7 +49,7 @@ read_map(void) {
   mode = MAP_GLOBS;
   char *to = globs;
   for (; *value; value++)
-    *to++ = *value == ':' ? '\0' : *value;
+    *to++ = (char)(*value == ':' ? '\0' : *value);
 }
 
 void

@@ -21,8 +21,10 @@
 #define EXPORT __attribute__((visibility("default")))
 
 struct real {
+/* NOLINTBEGIN(bugprone-macro-parentheses): they declare members. */
 #define WRAP(type, name, params, args, ...) __typeof__(name) *name;
 #define HAND(name) __typeof__(name) *name;
+/* NOLINTEND(bugprone-macro-parentheses) */
 #include "preload/calls.def"
 #undef WRAP
 #undef HAND

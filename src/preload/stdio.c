@@ -297,7 +297,9 @@ fsetpos64(FILE *file, const fpos64_t *at) {
 EXPORT int
 fclose(FILE *file) {
   stream_remove(file);
-  if (__fpending(file) && fflush(file))
-    return REAL(fclose)(file) ? EOF : EOF;
+  if (__fpending(file) && fflush(file)) {
+    (void)REAL(fclose)(file);
+    return EOF;
+  }
   return REAL(fclose)(file);
 }

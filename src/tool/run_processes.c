@@ -38,7 +38,7 @@ tell(int to, enum news_kind what, int value) {
 _Noreturn static void
 become_program(const struct run *run, const sigset_t *mask, int failed) {
   (void)signal(SIGPIPE, sigpipe_before);
-  (void)sigprocmask(SIG_SETMASK, mask, NULL);
+  (void)sigprocmask(SIG_SETMASK, mask, NULL); /* NOLINT(concurrency-mt-unsafe): the only thread */
   (void)execv(run->path, run->argv);
   if (errno == ENOEXEC) { /* a script without a first line, as execvp and env do it */
     size_t n = 0;
@@ -211,7 +211,7 @@ processes_run(struct run *run) {
   int news[2];
   sigset_t all, mask;
   (void)sigfillset(&all);
-  (void)sigprocmask(SIG_BLOCK, &all, &mask);
+  (void)sigprocmask(SIG_BLOCK, &all, &mask); /* NOLINT(concurrency-mt-unsafe): the only thread */
   int signals = signalfd(-1, &all, SFD_CLOEXEC);
   if (signals < 0 || pipe2(news, O_CLOEXEC) != 0) {
     complain("run: %m");
@@ -233,6 +233,7 @@ processes_run(struct run *run) {
     complain("run: %m");
   }
   (void)close(news[0]);
+  // cppcheck-suppress doubleFree ; the other one is in the child
   (void)close(signals);
   return status;
 }

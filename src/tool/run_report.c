@@ -140,7 +140,8 @@ int
 report_write(const struct run *run) {
   const char *name = run->report_to;
   size_t len = strlen(name);
-  FILE *to = *name ? fopen(name, "we") : stderr;
+  bool is_stderr = !*name;
+  FILE *to = is_stderr ? stderr : fopen(name, "we");
   if (!to) {
     char *shown = printable(name);
     complain("run: --report=%s: %m", shown);
@@ -151,7 +152,10 @@ report_write(const struct run *run) {
     print_report_json(to, run);
   else
     print_table(to, run);
-  if (to != stderr ? fclose(to) == 0 : fflush(to) == 0)
+  bool is_written = fflush(to) == 0;
+  if (!is_stderr) // cppcheck-suppress useClosedFile ; not closed before
+    is_written &= fclose(to) == 0;
+  if (is_written)
     return 0;
   complain("run: --report: %m");
   return RUN_FAILED;
