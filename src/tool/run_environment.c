@@ -74,6 +74,7 @@ environment_sections(const struct run *run) {
   char **names = need(calloc(1, sizeof *names));
   size_t n = 0;
   const struct dirent *entry;
+  // cppcheck-suppress readdirCalled ; one thread reads this stream
   while (stream && (entry = readdir(stream))) /* NOLINT(concurrency-mt-unsafe): ours alone */
     if (entry->d_name[0] != '.') {
       names = need(reallocarray(names, n + 2, sizeof *names));
