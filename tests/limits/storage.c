@@ -156,7 +156,7 @@ static void
 no_address_space(void) {
   struct rlimit before;
   struct rlimit low;
-  unsigned long pages;
+  unsigned long pages = 0;
   FILE *file = fopen("/proc/self/statm", "re");
   unsigned char *more;
   int other;
