@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -29,36 +28,12 @@ name_of(const struct world *world, int process) {
 
 /* ---- The program --------------------------------------------------------------------------- */
 
-/* Beside the command, when that was not installed (or installed elsewhere than configured). */
-static char *
-beside_us(const char *relative) {
-  char self[PATH_MAX];
-  ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (len <= 0)
-    return NULL;
-  self[len] = '\0';
-  *strrchr(self, '/') = '\0';
-  char *path = text_of("%s/%s", self, relative);
-  if (access(path, X_OK) == 0)
-    return path;
-  free(path);
-  return NULL;
-}
-
 static char *
 find_program(void) {
   static const char *const places[] = { "../actor/softmap-lab-process",
                                         "../../actor/softmap-lab-process",
-                                        "../libexec/softmap/softmap-lab-process" };
-  const char *named = getenv("SOFTMAP_LAB_PROCESS"); /* NOLINT(concurrency-mt-unsafe) */
-  if (named && named[0] == '/')
-    return text_of("%s", named);
-  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-    char *path = beside_us(places[i]);
-    if (path)
-      return path;
-  }
-  return text_of("%s/softmap-lab-process", PKGLIBEXECDIR);
+                                        "../libexec/softmap/softmap-lab-process", NULL };
+  return find_part("SOFTMAP_LAB_PROCESS", places, PKGLIBEXECDIR "/softmap-lab-process");
 }
 
 /* Ours without what would change what softmap does; to be freed, and its first `nown` strings. */
@@ -83,7 +58,10 @@ environment(const struct world *world, size_t *nown) {
 static int
 spawn(const struct world *world, int channel, pid_t *pid) {
   posix_spawn_file_actions_t actions;
-  char *program = find_program(), *said = text_of("%s/said", world->dir), number[] = "3";
+  char *program = find_program();
+  if (!program)
+    return ENOENT;
+  char *said = text_of("%s/said", world->dir), number[] = "3";
   char *engine = text_of("%s", world->engine);
   char *arguments[] = { program, engine, number, NULL };
   size_t nown;

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -90,33 +89,12 @@ environment_sections(const struct run *run) {
 /* ---- The shim ------------------------------------------------------------------------------ */
 
 static char *
-beside_us(const char *relative) {
-  char self[PATH_MAX];
-  ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (len <= 0)
-    return NULL;
-  self[len] = '\0';
-  char *slash = strrchr(self, '/');
-  if (slash)
-    *slash = '\0';
-  char *path = text_of("%s/%s", self, relative);
-  char *real = realpath(path, NULL);
-  free(path);
-  return real;
-}
-
-/* Where it was installed; where it is in a build tree; what the user says.  To be freed. */
-static char *
 find_shim(void) {
-  const char *named = getenv("SOFTMAP_PRELOAD"); /* NOLINT(concurrency-mt-unsafe): one thread yet */
-  if (named && *named)
-    return realpath(named, NULL);
-  char *path = beside_us("../../.libs/" LIBRARY); /* src/tool/.libs/softmap, src/.libs/... */
-  if (!path)
-    path = beside_us("../.libs/" LIBRARY);
-  if (!path)
-    path = beside_us("../lib/softmap/" LIBRARY); /* installed, and moved since */
-  return path ? path : realpath(SOFTMAP_PKGLIBDIR "/" LIBRARY, NULL);
+  static const char *const places[] = { "../../.libs/" LIBRARY, /* src/tool/.libs/softmap */
+                                        "../.libs/" LIBRARY,
+                                        "../lib/softmap/" LIBRARY, /* installed, and moved since */
+                                        NULL };
+  return find_part("SOFTMAP_PRELOAD", places, SOFTMAP_PKGLIBDIR "/" LIBRARY);
 }
 
 static int
@@ -152,10 +130,10 @@ set_preload(const char *shim) {
 int
 environment_set(const struct run *run) {
   char *shim = find_shim();
-  if (!shim || strpbrk(shim, ": ")) {
-    complain(shim ? "run: the path of %s has a colon or a blank, which LD_PRELOAD can't express"
-                  : "run: %s is missing: softmap isn't installed, or in another place",
-             LIBRARY);
+  if (!shim)
+    return RUN_FAILED;
+  if (strpbrk(shim, ": ")) {
+    complain("run: the path of %s has a colon or a blank, which LD_PRELOAD can't express", LIBRARY);
     free(shim);
     return RUN_FAILED;
   }

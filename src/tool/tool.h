@@ -57,4 +57,9 @@ void *need(void *allocated);
 /* printf into memory that is to be freed. */
 __attribute__((format(printf, 1, 2))) char *text_of(const char *format, ...);
 
+/* A file that belongs to the command: the one that the environment names; else where a build tree, or an
+ * installation that was moved, has it, relative to the command (a list that ends in NULL); else
+ * where it was installed.  Its real path, to be freed; NULL: it isn't there, as was said. (parts.c) */
+char *find_part(const char *variable, const char *const *places, const char *installed);
+
 #endif
