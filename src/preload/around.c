@@ -73,6 +73,17 @@ around_read_end(struct around *around, ssize_t got) {
 
 /* ---- Writing ------------------------------------------------------------------------------- */
 
+/* What place_after and around_write_end need. */
+static void
+note(struct around *around, int fd, const struct iovec *iov, int n, off_t offset, bool appends) {
+  around->fd = fd;
+  around->iov = iov;
+  around->n = n;
+  around->offset = offset;
+  around->appends = appends;
+  around->at = appends ? end_of(fd) : place_of(fd, offset);
+}
+
 void
 around_write(struct around *around, int fd, const struct iovec *iov, int n, off_t offset,
              int flags) {
@@ -81,12 +92,7 @@ around_write(struct around *around, int fd, const struct iovec *iov, int n, off_
     return;
   int saved = errno;
   if (shim_has_section(fd)) {
-    around->fd = fd;
-    around->iov = iov;
-    around->n = n;
-    around->offset = offset;
-    around->appends = (flags & RWF_APPEND) || (fcntl(fd, F_GETFL) & O_APPEND);
-    around->at = around->appends ? end_of(fd) : place_of(fd, offset);
+    note(around, fd, iov, n, offset, (flags & RWF_APPEND) || (fcntl(fd, F_GETFL) & O_APPEND));
     around->is_busy = shim_write_begin(&around->op, fd, around->at, bytes_of(iov, n));
     begin(around);
   }
@@ -121,12 +127,7 @@ around_change(struct around *around, int fd, off_t offset, uint64_t len) {
     return;
   int saved = errno;
   if (shim_has_section(fd)) {
-    around->fd = fd;
-    around->iov = NULL;
-    around->n = 0;
-    around->offset = offset;
-    around->appends = false;
-    around->at = (uint64_t)offset;
+    note(around, fd, NULL, 0, offset, false);
     /* What is dirty there must not come back: it can't be told from what the kernel puts there. */
     if (len == 0 || shim_write_dirty(fd, around->at, len, false) == 0)
       around->is_busy = shim_write_begin(&around->op, fd, around->at, len);

@@ -19,16 +19,24 @@ extern char **environ;
     (from), __builtin_alloca((environment_count(from) + ENVIRONMENT_EXTRA) * sizeof(char *)),                \
     __builtin_alloca(ENVIRONMENT_PRELOAD))
 
+/* Is softmap in this process?  Then the kernel may read the strings; name may be NULL. */
+static bool
+began_with(struct pins *pins, const char *name, char *const argv[], char *const envp[]) {
+  shim_begin();
+  if (!shim_is_started())
+    return false;
+  if (name)
+    pins_add_string(pins, name);
+  pins_add_strings(pins, argv);
+  pins_add_strings(pins, envp);
+  return true;
+}
+
 EXPORT int
 execve(const char *path, char *const argv[], char *const envp[]) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_string(&pins, path);
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
+  if (began_with(&pins, path, argv, envp))
     shim_write_back();
-  }
   return REAL(execve)(path, argv, CHILD_ENVIRONMENT(envp));
 }
 
@@ -40,13 +48,8 @@ execv(const char *path, char *const argv[]) {
 EXPORT int
 execvpe(const char *file, char *const argv[], char *const envp[]) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_string(&pins, file);
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
+  if (began_with(&pins, file, argv, envp))
     shim_write_back();
-  }
   return REAL(execvpe)(file, argv, CHILD_ENVIRONMENT(envp));
 }
 
@@ -58,25 +61,16 @@ execvp(const char *file, char *const argv[]) {
 EXPORT int
 execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_string(&pins, path);
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
+  if (began_with(&pins, path, argv, envp))
     shim_write_back();
-  }
   return REAL(execveat)(dir, path, argv, CHILD_ENVIRONMENT(envp), flags);
 }
 
 EXPORT int
 fexecve(int fd, char *const argv[], char *const envp[]) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
+  if (began_with(&pins, NULL, argv, envp))
     shim_write_back();
-  }
   return REAL(fexecve)(fd, argv, CHILD_ENVIRONMENT(envp));
 }
 
@@ -132,12 +126,7 @@ EXPORT int
 posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
             const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_string(&pins, path);
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
-  }
+  (void)began_with(&pins, path, argv, envp);
   return REAL(posix_spawn)(pid, path, actions, attributes, argv, CHILD_ENVIRONMENT(envp));
 }
 
@@ -145,11 +134,6 @@ EXPORT int
 posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
              const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]) {
   PINS(pins);
-  shim_begin();
-  if (shim_is_started()) {
-    pins_add_string(&pins, file);
-    pins_add_strings(&pins, argv);
-    pins_add_strings(&pins, envp);
-  }
+  (void)began_with(&pins, file, argv, envp);
   return REAL(posix_spawnp)(pid, file, actions, attributes, argv, CHILD_ENVIRONMENT(envp));
 }
