@@ -1,42 +1,23 @@
 /* pshared.c - locks that live in a mapped file work between processes. */
 #include "conform.h"
 
+#include "locks.h"
+
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { PROCESSES = 3, ROUNDS = 3000 };
 
-struct locks {
-  pthread_mutex_t mutex;
-  pthread_cond_t cond;
-  sem_t sem;
-  atomic_int atomic;
-  int counter;
-  int turn;
-};
-
 static int fd;
 
 static struct locks *
 map_locks(bool is_robust) {
-  pthread_mutexattr_t mutex_attr;
-  pthread_condattr_t cond_attr;
   struct locks *locks;
 
   fd = t_sparse_file(NULL, (off_t)t_pages(1));
   locks = (void *)T_MAP(NULL, t_pages(1), RW, MAP_SHARED, fd, 0);
-  T_EQ(pthread_mutexattr_init(&mutex_attr), 0);
-  T_EQ(pthread_mutexattr_setpshared(&mutex_attr, PTHREAD_PROCESS_SHARED), 0);
-  if (is_robust)
-    T_EQ(pthread_mutexattr_setrobust(&mutex_attr, PTHREAD_MUTEX_ROBUST), 0);
-  T_EQ(pthread_mutex_init(&locks->mutex, &mutex_attr), 0);
-  T_EQ(pthread_condattr_init(&cond_attr), 0);
-  T_EQ(pthread_condattr_setpshared(&cond_attr, PTHREAD_PROCESS_SHARED), 0);
-  T_EQ(pthread_cond_init(&locks->cond, &cond_attr), 0);
-  T_EQ(sem_init(&locks->sem, 1, 0), 0);
+  locks_init(locks, is_robust);
   return locks;
 }
 

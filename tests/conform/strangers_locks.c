@@ -1,23 +1,13 @@
 /* strangers_locks.c - locks in a mapped file work between programs that are not related. */
 #include "conform.h"
 
+#include "locks.h"
 #include "t_strangers.h"
 
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <time.h>
 
 enum { STRANGERS = 3, MANY = 8, SECONDS = 20 };
-
-struct locks {
-  pthread_mutex_t mutex;
-  pthread_cond_t cond;
-  sem_t sem;
-  atomic_int atomic;
-  int counter;
-  int turn;
-};
 
 static char path[T_PATH];
 static int fd;
@@ -26,20 +16,9 @@ static struct t_stranger s[MANY];
 
 static void
 map_locks(bool is_robust) {
-  pthread_mutexattr_t mutex_attr;
-  pthread_condattr_t cond_attr;
-
   fd = t_sparse_file(path, (off_t)t_pages(2));
   locks = (void *)T_MAP(NULL, t_pages(2), RW, MAP_SHARED, fd, 0);
-  T_EQ(pthread_mutexattr_init(&mutex_attr), 0);
-  T_EQ(pthread_mutexattr_setpshared(&mutex_attr, PTHREAD_PROCESS_SHARED), 0);
-  if (is_robust)
-    T_EQ(pthread_mutexattr_setrobust(&mutex_attr, PTHREAD_MUTEX_ROBUST), 0);
-  T_EQ(pthread_mutex_init(&locks->mutex, &mutex_attr), 0);
-  T_EQ(pthread_condattr_init(&cond_attr), 0);
-  T_EQ(pthread_condattr_setpshared(&cond_attr, PTHREAD_PROCESS_SHARED), 0);
-  T_EQ(pthread_cond_init(&locks->cond, &cond_attr), 0);
-  T_EQ(sem_init(&locks->sem, 1, 0), 0);
+  locks_init(locks, is_robust);
 }
 
 /* So many strangers run fn(me, rounds) side by side. */

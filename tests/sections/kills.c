@@ -228,7 +228,7 @@ rest_is_recovered(const struct act *act, const struct t_stranger *next) {
 /* False: the act made fewer calls of this site. */
 static bool
 one_kill(const struct act *act, bool with_survivor, intmax_t site, intmax_t nth,
-         struct t_stranger *survivor) {
+         const struct t_stranger *survivor) {
   struct t_stranger victim = t_stranger();
   bool killed;
 
@@ -257,38 +257,15 @@ one_kill(const struct act *act, bool with_survivor, intmax_t site, intmax_t nth,
   return killed;
 }
 
-/* make check takes every third call, of each site another first one. */
-static intmax_t
-stride(void) {
-  return engine_scale(3, 1, 1);
+static bool
+kill_with_survivor(const struct act *act, intmax_t site, intmax_t nth,
+                   const struct t_stranger *survivor) {
+  return one_kill(act, true, site, nth, survivor);
 }
 
-/* At every call, before and after it. */
-static void
-kill_everywhere(const struct act *act, bool with_survivor) {
-  struct t_stranger survivor = t_stranger();
-  unsigned rounds = 0;
-  unsigned killed = 0;
-
-  t_limit_this_process(600);
-  want = malloc(t_pages(MORE_PAGES));
-  T_CHECK(want != NULL);
-  for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
-    for (intmax_t nth = 1 + site % stride(); nth < 2 * CALLS_MAX; nth += stride()) {
-      intmax_t after = nth % 2 != 0 ? 0 : KILL_AFTER;
-
-      if (++rounds % 64 == 0) { /* a new one before its time is up */
-        T_DISMISS(survivor);
-        survivor = t_stranger();
-      }
-      if (!one_kill(act, with_survivor, site, (nth + 1) / 2 | after, &survivor))
-        break;
-      killed++;
-      T_NOTHING_LEFT();
-    }
-  T_DISMISS(survivor);
-  t_note("%s: killed %u times", act->name, killed);
-  T_CHECK(killed >= 3);
+static bool
+kill_alone(const struct act *act, intmax_t site, intmax_t nth, const struct t_stranger *next) {
+  return one_kill(act, false, site, nth, next);
 }
 
 /* ---- Stops ----------------------------------------------------------------------------------- */
@@ -340,27 +317,57 @@ one_stop(const struct act *act, intmax_t site, intmax_t nth, const struct t_stra
   return stopped;
 }
 
-static void
-stop_everywhere(const struct act *act) {
+/* ---- Everywhere ------------------------------------------------------------------------------ */
+
+typedef bool t_meet(const struct act *act, intmax_t site, intmax_t nth,
+                    const struct t_stranger *survivor);
+
+/* make check takes every third call, of each site another first one. */
+static intmax_t
+stride(void) {
+  return engine_scale(3, 1, 1);
+}
+
+/* `one` at every call of every site, before the call and, if `twice`, after it.  How often it
+ * happened. */
+static unsigned
+everywhere(const struct act *act, t_meet *one, bool twice) {
   struct t_stranger survivor = t_stranger();
   unsigned rounds = 0;
-  unsigned stopped = 0;
+  unsigned count = 0;
 
   t_limit_this_process(600);
   want = malloc(t_pages(MORE_PAGES));
   T_CHECK(want != NULL);
   for (intmax_t site = 0; site < HOST_CALL_COUNT; site++)
-    for (intmax_t nth = 1 + site % stride(); nth < CALLS_MAX; nth += stride()) {
-      if (++rounds % 64 == 0) {
+    for (intmax_t i = 1 + site % stride(); i < (twice ? 2 : 1) * CALLS_MAX; i += stride()) {
+      intmax_t nth = twice ? (i + 1) / 2 | (i % 2 != 0 ? 0 : KILL_AFTER) : i;
+
+      if (++rounds % 64 == 0) { /* a new one before its time is up */
         T_DISMISS(survivor);
         survivor = t_stranger();
       }
-      if (!one_stop(act, site, nth, &survivor))
+      if (!one(act, site, nth, &survivor))
         break;
-      stopped++;
+      count++;
       T_NOTHING_LEFT();
     }
   T_DISMISS(survivor);
+  return count;
+}
+
+static void
+kill_everywhere(const struct act *act, bool with_survivor) {
+  unsigned killed = everywhere(act, with_survivor ? kill_with_survivor : kill_alone, true);
+
+  t_note("%s: killed %u times", act->name, killed);
+  T_CHECK(killed >= 3);
+}
+
+static void
+stop_everywhere(const struct act *act) {
+  unsigned stopped = everywhere(act, one_stop, false);
+
   t_note("%s: stopped %u times", act->name, stopped);
   T_CHECK(stopped >= 1);
 }
