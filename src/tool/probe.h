@@ -59,6 +59,8 @@ __attribute__((noreturn)) void probe_no_call(const char *call);
 __attribute__((noreturn)) void probe_unknown(const char *call);
 /* Somebody else has answered. */
 __attribute__((noreturn)) void probe_end(void);
+/* In a process that was just forked: end when the parent does, or has. */
+void probe_end_with(pid_t parent);
 
 /* ---- The checks (probe_checks.c, probe_peers.c) -------------------------------------------- */
 

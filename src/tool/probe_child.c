@@ -101,12 +101,19 @@ fill(int fd) {
   }
 }
 
+void
+probe_end_with(pid_t parent) {
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) /* it ended before the call */
+    _exit(0);
+}
+
 __attribute__((noreturn)) static void
-child(const struct probe_check *check, const struct probe_file *file) {
+child(const struct probe_check *check, const struct probe_file *file, pid_t parent) {
   static const struct rlimit none = { 0, 0 };
   if (file->guard_pipe >= 0)
     (void)close(file->guard_pipe); /* a check that hangs must not keep the guard waiting */
-  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  probe_end_with(parent);
   (void)setpgid(0, 0); /* to be killed with what it has started */
   (void)setrlimit(RLIMIT_CORE, &none);
   (void)signal(SIGPIPE, SIG_IGN);
@@ -167,10 +174,11 @@ probe_run(const struct probe_check *check, const struct probe_file *file,
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED)
     shared = NULL;
+  pid_t self = getpid();
   pid_t pid = shared && pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
   if (pid == 0) {
     (void)close(ends[0]);
-    child(check, file);
+    child(check, file, self);
   }
   if (ends[1] >= 0)
     (void)close(ends[1]);

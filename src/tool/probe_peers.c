@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,12 +22,13 @@ start_peer(struct peer *peer) {
   int there[2], back[2];
   if (pipe2(there, O_CLOEXEC) < 0 || pipe2(back, O_CLOEXEC) < 0)
     probe_unknown("pipe");
+  pid_t self = getpid();
   peer->pid = fork();
   if (peer->pid < 0)
     probe_unknown("fork");
   bool is_peer = peer->pid == 0;
   if (is_peer)
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    probe_end_with(self);
   peer->from = is_peer ? there[0] : back[0];
   peer->to = is_peer ? back[1] : there[1];
   (void)close(is_peer ? there[1] : back[1]);

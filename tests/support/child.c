@@ -22,12 +22,15 @@ t_limit_this_process(unsigned seconds) {
 
 pid_t
 t_fork(void) {
+  pid_t parent = getpid();
   pid_t pid = fork();
 
   if (pid < 0)
     t_fail(T_HERE, "fork: errno %d", errno);
   if (pid == 0)
     t_limit_this_process(SECONDS_A_CHILD);
+  if (pid == 0 && getppid() != parent) /* it ended before that */
+    _exit(1);
   return pid;
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -171,6 +172,19 @@ ssize_t pwrite64(int fd, const void *from, size_t len, off_t off) __attribute__(
 int
 poll(struct pollfd *fds, nfds_t n, int ms) {
   return (int)syscall(SYS_poll, fds, n, is_faked("impatient") && ms > 500 ? 500 : ms);
+}
+
+/* A child that the processor comes to only when its parent is gone. */
+int
+prctl(int option, ...) {
+  va_list arguments;
+  va_start(arguments, option);
+  unsigned long argument = va_arg(arguments, unsigned long);
+  va_end(arguments);
+  pid_t parent = getppid();
+  while (is_faked("late-child") && option == PR_SET_PDEATHSIG && getppid() == parent)
+    (void)usleep(1000);
+  return (int)syscall(SYS_prctl, option, argument, 0, 0, 0);
 }
 
 /* Other mounts than there are: the file that FAKE_MOUNTINFO names. */
