@@ -57,7 +57,7 @@ pin_page(const struct mapping *mapping, uint64_t page, int prot) {
     return ENOMEM;
   atomic_fetch_add(count, 1);
   if ((prot & PROT_WRITE) && mapping->is_shared)
-    error = track_open(mapping, page);
+    error = track_pin(mapping, page);
   if (error)
     atomic_fetch_sub(count, 1);
   return error;

@@ -315,8 +315,11 @@ writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) 
   lock_take(&section->sync_lock);
   trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
-  if (!error)
+  if (!error) {
+    int collect_error = track_collect(section, first, npages);
     error = write_all(section, first, npages);
+    error = error ? error : collect_error;
+  }
   if (!error && flush)
     error = flush_written(section);
   lock_drop(&section->sync_lock);

@@ -14,6 +14,7 @@
 #include "core/page.h"
 
 struct section;
+struct tracker;
 
 /* View bytes, shared by the mappings that a split made of one. */
 struct views {
@@ -33,6 +34,7 @@ struct mapping {
   size_t views_at;        /* index of start's byte */
   uint64_t shown_from;    /* pages of the section from here on count as shown: they lay past the
                              end when the range was mapped, and growth fills at once */
+  const struct tracker *tracker; /* how its stores are noticed */
   bool is_shared;
   bool may_write;         /* mprotect may add PROT_WRITE */
   bool any_offset;        /* SOFTMAP_MAP_ANY_OFFSET */

@@ -8,20 +8,12 @@
 #include "core/text.h"
 #include "section/directory.h"
 #include "trace/ring.h"
+#include "track/track.h"
 
 enum fill_mode { FILL_AUTO, FILL_WHOLE, FILL_TOUCH };
 
 static enum fill_mode fill_mode = FILL_AUTO;
 static uint64_t fill_threshold = (uint64_t)4 << 20;
-
-static int
-set_tracker(const char *value) {
-  if (strcmp(value, "fault") == 0)
-    return 0;
-  if (strcmp(value, "watch") == 0 || strcmp(value, "compare") == 0)
-    return EOPNOTSUPP;
-  return EINVAL;
-}
 
 static int
 set_fill(const char *value) {
@@ -55,7 +47,7 @@ static struct option {
   int (*set)(const char *value);
   bool is_set;
 } options[] = {
-  { "tracker", "SOFTMAP_TRACKER", "fault", set_tracker, false },
+  { "tracker", "SOFTMAP_TRACKER", "fault", track_choose, false },
   { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false },
   { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false },
   { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false },

@@ -90,9 +90,11 @@ space_cut(uintptr_t start, uintptr_t end, struct mapping **out) {
   space_quiesce();
   for (size_t i = 0; i < n; i++)
     mapping_link(rest[i]);
-  for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut)
-    if (mapping->is_shared)
-      track_close_all(mapping->section, cut_first(mapping), cut_npages(mapping), true);
+  for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut) {
+    error = track_settle(mapping, cut_first(mapping), cut_npages(mapping));
+    if (error)
+      atomic_store(&mapping->section->pending_error, error); /* the next call that syncs says so */
+  }
   for (struct mapping *mapping = list; mapping; mapping = mapping->next_cut) {
     mapping_unlink(mapping);
     trace_note(TRACE_UNMAP, mapping->section->trace, cut_first(mapping), cut_npages(mapping));

@@ -158,6 +158,7 @@ mapping_of(const struct placing *placing) {
     .first = placing->first,
     .section = placing->section,
     .shown_from = exist,
+    .tracker = track_chosen(),
     .is_shared = (place->flags & MAP_TYPE) != MAP_PRIVATE,
     .may_write = place->may_write,
     .any_offset = place->any_offset,

@@ -4,16 +4,14 @@
  *   sync:   take the bit; dirty -> writing; close in every mapping; drop; write; then judge
  *
  * Open implies marked in between any two steps, in every process (I1 to I3, core/page.h).
- * models/page.pml plays it; its step names stand beside the steps here and in writeback.c.
+ * models/page.pml plays it; its step names stand beside the steps here, in track.c and writeback.c.
  */
 #include <errno.h>
 
-#include "core/broken.h"
-#include "trace/counters.h"
 #include "track/track.h"
 
 int
-track_open(const struct mapping *mapping, uint64_t page) {
+track_pin(const struct mapping *mapping, uint64_t page) {
   struct section *section = mapping->section;
   page_byte *lane = section_lane(section, page);
   section_bits_take(section, page, 1);
@@ -46,8 +44,8 @@ track_open_past_end(const struct mapping *mapping, uint64_t page) {
   return error;
 }
 
-int
-track_show(const struct mapping *mapping, uint64_t first, uint64_t n) {
+static int
+show(const struct mapping *mapping, uint64_t first, uint64_t n) {
   int error = 0;
   for (uint64_t done = 0; done < n && !error; done += TRACK_GROUP) {
     uint64_t count = n - done < TRACK_GROUP ? n - done : TRACK_GROUP;
@@ -62,152 +60,15 @@ track_show(const struct mapping *mapping, uint64_t first, uint64_t n) {
   return error;
 }
 
-/* The part of [first, first + n) that a mapping covers: false if there is none. */
-static bool
-covered(const struct mapping *mapping, uint64_t first, uint64_t n, uint64_t *from, uint64_t *to) {
-  uint64_t end = mapping->first + mapping_npages(mapping, host_config.page_shift);
-  *from = mapping->first > first ? mapping->first : first;
-  *to = end < first + n ? end : first + n;
-  return *from < *to;
+static int
+close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
+            const struct track_set *set) {
+  return view_change(mapping, first, n, set, VIEW_OPEN, 0);
 }
 
-static void
-shift_set(const struct track_set *set, uint64_t by, uint64_t n, struct track_set *out) {
-  *out = (struct track_set){ { 0 } };
-  for (uint64_t i = 0; i < n; i++)
-    if (track_set_has(set, i + by))
-      track_set_add(out, i);
-}
-
-/* Close in the mappings of the section; false if some page may still be open in one. */
-static bool
-close_in_mappings(struct section *section, uint64_t first, uint64_t n,
-                  const struct track_set *set) {
-  bool is_closed = true;
-  struct mapping *mapping = atomic_load(&section->mappings);
-  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
-    uint64_t from, to;
-    if (!mapping->is_shared || !covered(mapping, first, n, &from, &to))
-      continue;
-    struct track_set part;
-    shift_set(set, from - first, to - from, &part);
-    if (view_change(mapping, from, to - from, &part, VIEW_OPEN, 0))
-      is_closed = false;
-  }
-  return is_closed;
-}
-
-static bool
-is_open_in_some(struct section *section, uint64_t page) {
-  struct mapping *mapping = atomic_load(&section->mappings);
-  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
-    uint64_t from, to;
-    if (mapping->is_shared && covered(mapping, page, 1, &from, &to) &&
-        (mapping_view(mapping, page) & VIEW_OPEN))
-      return true;
-  }
-  return false;
-}
-
-void
-track_close(struct section *section, uint64_t first, uint64_t n, const struct track_set *set) {
-  atomic_fetch_add(&section->closings, 1);
-  bool all = close_in_mappings(section, first, n, set); /* X */
-  for (uint64_t i = 0; i < n; i++)
-    if (track_set_has(set, i) && (all || !is_open_in_some(section, first + i)))
-      atomic_fetch_and(section_lane(section, first + i), (uint8_t)~LANE_OPEN); /* C */
-}
-
-static uint64_t
-close_group(struct section *section, uint64_t first, uint64_t n, bool even_pinned) {
-  uint64_t low = n, high = 0;
-  for (uint64_t i = 0; i < n; i++)
-    if (atomic_load(section_lane(section, first + i)) & LANE_OPEN) {
-      low = i < low ? i : low;
-      high = i + 1;
-    }
-  if (low >= high)
-    return 0;
-  uint64_t count = 0;
-  struct track_set set = { { 0 } };
-  section_bits_take(section, first + low, high - low);
-  for (uint64_t i = low; i < high; i++) {
-    if (!(atomic_load(section_lane(section, first + i)) & LANE_OPEN) ||
-        (!even_pinned && section_is_pinned(section, first + i)))
-      continue;
-    track_set_add(&set, i - low);
-    count++;
-  }
-  if (count)
-    track_close(section, first + low, high - low, &set);
-  section_bits_drop(section, first + low, high - low);
-  return count;
-}
-
-/* [first, end) of one block of the summary.  False: nothing can be open there. */
-static bool
-close_block(struct section *section, uint64_t first, uint64_t end, bool even_pinned,
-            uint64_t *count) {
-  uint64_t past_low = atomic_load(&section->control->past_low);
-  uint64_t past_high = atomic_load(&section->control->past_high);
-  bool is_past = first < past_high && end > past_low;
-  if (!is_past && !(atomic_load(section_summary(section, first)) & SUMMARY_DIRTY))
-    return false;
-  for (uint64_t page = first; page < end; page += TRACK_GROUP) {
-    uint64_t n = end - page < TRACK_GROUP ? end - page : TRACK_GROUP;
-    *count += close_group(section, page, n, even_pinned);
-  }
-  return true;
-}
-
-uint64_t
-track_close_all(struct section *section, uint64_t first, uint64_t n, bool even_pinned) {
-  uint64_t count = 0;
-  uint64_t end;
-  for (uint64_t page = first; page < first + n; page = end) {
-    end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
-    if (end > first + n)
-      end = first + n;
-    close_block(section, page, end, even_pinned, &count);
-  }
-  return count;
-}
-
-/* What [first, end) still has open. */
-static void
-note_left(struct section *section, uint64_t first, uint64_t end) {
-  for (uint64_t page = first; page < end; page++)
-    if (atomic_load(section_lane(section, page)) & LANE_OPEN) {
-      section->left_low = page < section->left_low ? page : section->left_low;
-      section->left_high = page + 1;
-    }
-}
-
-void
-track_close_for_fork(struct section *section) {
-  uint64_t reach = section_reach(section); /* whole blocks */
-  uint64_t count = 0;
-  section->left_low = reach;
-  section->left_high = 0;
-  for (uint64_t page = 0; page < reach; page += SUMMARY_PAGES)
-    if (close_block(section, page, page + SUMMARY_PAGES, false, &count))
-      note_left(section, page, page + SUMMARY_PAGES);
-  for (uint64_t page = 0; page < section_npages(section) && broken_is(FORGETS_DIRT_AT_FORK); page++)
-    page_step(section_state(section, page), PAGE_DIRTY, PAGE_CLEAN);
-}
-
-/* States and summaries are no help here: since the fork the parent may have unpinned and synced. */
-void
-track_close_inherited(struct section *section) {
-  struct mapping *mapping = atomic_load(&section->mappings);
-  for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
-    uint64_t from, to;
-    if (!mapping->is_shared || section->left_low >= section->left_high ||
-        !covered(mapping, section->left_low, section->left_high - section->left_low, &from, &to))
-      continue;
-    for (uint64_t page = from; page < to; page++)
-      if ((mapping_view(mapping, page) & VIEW_OPEN) &&
-          view_change(mapping, page, 1, NULL, VIEW_OPEN, 0))
-        section_mark(section, page); /* stays open: as good as we can */
-  }
-}
+const struct tracker tracker_fault = {
+  .name = "fault",
+  .open = track_pin,
+  .show = show,
+  .close = close_pages,
+};

@@ -1,8 +1,8 @@
 /* track.h - how stores are noticed: opening, closing and showing pages.
  *
  * Everything here changes view bytes and the host's protections together, under the page bits,
- * and keeps I1 and I2 of core/page.h.  The tracker today is "fault" (write-protect and SIGSEGV);
- * "watch" and "compare" stand beside it later, behind the same calls.
+ * and keeps I1 and I2 of core/page.h.  What a tracker does in its own way stands in struct tracker;
+ * the rest of the library calls track_*, which asks the mapping's tracker.
  */
 #ifndef SOFTMAP_TRACK_H
 #define SOFTMAP_TRACK_H
@@ -33,9 +33,44 @@ SOFTMAP_MUST_CHECK int view_change(const struct mapping *mapping, uint64_t first
                                    const struct track_set *set, uint8_t clear,
                                    uint8_t add) SOFTMAP_SIGSAFE;
 
-/* A store to a closed, filled page: mark it and open it in this mapping.  EAGAIN: it is being
- * filled (again).  ENOMEM: the host has no memory area left (the page is marked all the same). */
+/* ---- A tracker ------------------------------------------------------------------------------ */
+
+/* How the stores of a mapping are noticed: decided when it is made, for its life.  A hook that may
+ * be NULL has nothing to do then. */
+struct tracker {
+  const char *name; /* as the user chooses it */
+  /* Can this process have it?  EOPNOTSUPP: this host can't.  NULL: always. */
+  int (*ready)(void);
+  /* As track_open and track_show. */
+  int (*open)(const struct mapping *mapping, uint64_t page);
+  int (*show)(const struct mapping *mapping, uint64_t first, uint64_t n);
+  /* Close the pages in `set` (counted from first) that are open in this mapping, so that the next
+   * store is noticed.  The bits are held. */
+  int (*close)(const struct mapping *mapping, uint64_t first, uint64_t n,
+               const struct track_set *set);
+  /* Mark what was stored to without a mark: a sync begins.  Or NULL.  [keeper; sync_lock is held;
+   * inside readers_enter_to_close] */
+  int (*collect)(const struct mapping *mapping, uint64_t first, uint64_t n);
+  /* The mapping gives these pages away, for good or for a time: no store to them goes on without
+   * a fault, and each that happened is marked.  Or NULL.  [no bit held; mapping can't go away] */
+  int (*settle)(const struct mapping *mapping, uint64_t first, uint64_t n);
+};
+extern const struct tracker tracker_fault;
+
+/* Choose the tracker of mappings made from now on.  EINVAL: no such name; EOPNOTSUPP: not on this
+ * host, and the choice stays as it was. */
+SOFTMAP_MUST_CHECK int track_choose(const char *name);
+const struct tracker *track_chosen(void);
+
+/* ---- Pages ---------------------------------------------------------------------------------- */
+
+/* A store to a closed, filled page: open it in this mapping, and mark it if its stores aren't
+ * noticed otherwise.  EAGAIN: it is being filled (again).  ENOMEM: the host has no memory area
+ * left (the page is marked all the same). */
 SOFTMAP_MUST_CHECK int track_open(const struct mapping *mapping, uint64_t page) SOFTMAP_SIGSAFE;
+/* The same for who may store without being noticed (a system call at work): OPEN in the lane, and
+ * marked, until somebody closes it. */
+SOFTMAP_MUST_CHECK int track_pin(const struct mapping *mapping, uint64_t page) SOFTMAP_SIGSAFE;
 /* A store past the end: open without a mark, so that the host raises its own SIGBUS; should the
  * page come to exist, whoever grows the section finds it open.  EAGAIN: it exists now. */
 SOFTMAP_MUST_CHECK int track_open_past_end(const struct mapping *mapping,
@@ -52,6 +87,13 @@ void track_close(struct section *section, uint64_t first, uint64_t n,
  * Takes the bits itself.  How many were closed. */
 uint64_t track_close_all(struct section *section, uint64_t first, uint64_t n,
                          bool even_pinned) SOFTMAP_SIGSAFE;
+/* Before a sync looks at states: mark in [first, first + n) what was stored to in mappings of this
+ * process without a mark.  [keeper; sync_lock is held] */
+SOFTMAP_MUST_CHECK int track_collect(struct section *section, uint64_t first, uint64_t n);
+/* A mapping is about to go, or to lose these pages: all that was stored to is marked, and nothing
+ * more can be stored without a fault.  [no bit held; the mapping can't go away] */
+SOFTMAP_MUST_CHECK int track_settle(const struct mapping *mapping, uint64_t first,
+                                    uint64_t n) SOFTMAP_SIGSAFE;
 /* Before a fork, with the gate closed: close all but pinned pages, and remember where some page
  * stayed open.  In the child, before its lane is used: close those. */
 void track_close_for_fork(struct section *section);
