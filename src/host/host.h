@@ -146,6 +146,31 @@ SOFTMAP_MUST_CHECK int host_inbox_post(const struct host_inbox_address *address,
                                        int fd);
 SOFTMAP_MUST_CHECK int host_inbox_take(int inbox, uint64_t *ticket, int *fd);
 
+/* ---- The host's own write watch ------------------------------------------------------------ */
+
+/* What it takes to use it: descriptors of the calling thread's table.  EOPNOTSUPP: this host has
+ * none, or refuses it to this process. */
+struct host_watch {
+  int userfault, pagemap;
+};
+SOFTMAP_MUST_CHECK int host_watch_open(struct host_watch *out);
+void host_watch_close(const struct host_watch *watch);
+/* From now on, until it is unmapped or moved, shared memory can be watched.  Not inherited by a
+ * forked child.  Idempotent. */
+SOFTMAP_MUST_CHECK int host_watch_add(const struct host_watch *watch, void *addr, size_t len);
+/* No store to these pages has happened, as far as host_watch_scan is concerned. */
+SOFTMAP_MUST_CHECK int host_watch_begin(const struct host_watch *watch, void *addr, size_t len);
+/* Runs of pages in [*at, end) that were stored to since host_watch_begin, or for which that was
+ * never called; with `again`, in the same step it begins anew for them.  At most max of them;
+ * *at: how far it looked.  EPERM: there is memory that can't be watched. */
+struct host_run {
+  uint64_t start, end; /* addresses */
+  uint64_t kind;
+};
+SOFTMAP_MUST_CHECK int host_watch_scan(const struct host_watch *watch, uintptr_t *at,
+                                       uintptr_t end, bool again, struct host_run *runs,
+                                       size_t max, size_t *n);
+
 /* ---- Threads ------------------------------------------------------------------------------- */
 
 /* Sleep while *word == expect; timeout_ns 0: for ever.  Also returns early. */

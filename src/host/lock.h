@@ -16,7 +16,8 @@ enum lock_rank {
   LOCK_SYNC = 4,      /* a section's syncs */
   LOCK_RESIZE = 5,    /* growing or shrinking a section */
   LOCK_PEERS = 6,     /* a section's view of other lanes */
-  LOCK_ARENA = 7
+  LOCK_STAMPS = 7,    /* mapping a section's stamps */
+  LOCK_ARENA = 8
 };
 
 struct lock {
