@@ -32,13 +32,9 @@ has_flusher(struct section *section, struct flushers *flushers, uint32_t hand) {
 static bool
 next_block(struct section *section, uint8_t bits, uint64_t *first, uint64_t *end) {
   uint64_t npages = section_npages(section);
-  for (uint64_t page = *end; page < npages; page += SUMMARY_PAGES)
-    if (atomic_load(section_summary(section, page)) & bits) {
-      *first = page;
-      *end = page + SUMMARY_PAGES;
-      return true;
-    }
-  return false;
+  *first = *end < npages ? scan_blocks(section, *end, npages, bits) : npages;
+  *end = *first + SUMMARY_PAGES;
+  return *first < npages;
 }
 
 static void

@@ -35,4 +35,24 @@ scan_busy(struct section *section, uint64_t page, uint64_t end) {
   return page + (uint64_t)(at - state);
 }
 
+/* The next page of [page, end) in a block whose summary has one of `bits`, or end: the first of it that
+ * lies in the range.  A word of summaries, 2^15 pages on 64 bits, at a time. */
+static inline uint64_t
+scan_blocks(struct section *section, uint64_t page, uint64_t end, uint8_t bits) {
+  while (page < end) {
+    const page_byte *at = section_summary(section, page);
+    uint64_t span = SUMMARY_PAGES * sizeof(scan_word);
+    /* A word lies in one extent if it begins at a multiple of its pages. */
+    if (page % span == 0 && (uintptr_t)at % sizeof(scan_word) == 0 && end - page >= span &&
+        !(__atomic_load_n((const scan_word *)at, __ATOMIC_SEQ_CST) & scan_pattern(bits))) {
+      page += span;
+      continue;
+    }
+    if (atomic_load(at) & bits)
+      return page;
+    page = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
+  }
+  return end;
+}
+
 #endif

@@ -15,8 +15,9 @@ has_dirty(struct section *section, uint64_t first) {
 bool
 section_has_dirt(struct section *section) {
   uint64_t npages = section_npages(section);
-  for (uint64_t page = 0; page < npages; page += SUMMARY_PAGES)
-    if ((atomic_load(section_summary(section, page)) & SUMMARY_DIRTY) && has_dirty(section, page))
+  for (uint64_t page = 0; (page = scan_blocks(section, page, npages, SUMMARY_DIRTY)) < npages;
+       page += SUMMARY_PAGES)
+    if (has_dirty(section, page))
       return true;
   return npages < section_npages_all(section); /* there may be some where we can't look yet */
 }
@@ -30,7 +31,7 @@ summary_settle(struct section *section, uint64_t page) {
   uint8_t now = atomic_load(summary);
   uint8_t turn;
   do
-    turn = (uint8_t)(((now & SUMMARY_TURN) + 0x10) & SUMMARY_TURN) | SUMMARY_CHECKING;
+    turn = (uint8_t)(((now & SUMMARY_TURN) + 0x20) & SUMMARY_TURN) | SUMMARY_CHECKING;
   while (!atomic_compare_exchange_weak(
       summary, &now, (uint8_t)((now & ~(SUMMARY_TURN | SUMMARY_CHECKING)) | turn)));
   if (has_dirty(section, first)) {
