@@ -414,7 +414,9 @@ int softmap_stats(struct softmap_stats *stats);
 /* softmap_configure - set an option before or between mappings; what is mapped stays as it is.
  *
  * name, value  as the variables of softmap(7), without "SOFTMAP_" and in lower case:
- *   "tracker"         "fault" (default); "watch", "compare" (until they are built: EOPNOTSUPP)
+ *   "tracker"         "fault" (default): by page faults; "watch": by the kernel's write watch (Linux
+ *                     6.7; EOPNOTSUPP where the kernel or its settings refuse it); "auto": watch
+ *                     if it can be had, else fault; "compare" (until it is built: EOPNOTSUPP)
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch
  *   "dir"             the section directory; absolute path

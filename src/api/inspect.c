@@ -3,9 +3,11 @@
 
 #include "api/call.h"
 #include "backing/keeper.h"
+#include "backing/writeback.h"
 #include "core/rules.h"
 #include "host/arena.h"
 #include "section/section.h"
+#include "track/track.h"
 
 static int
 check(const void *addr, size_t len, const void *into, size_t max, uintptr_t *start,
@@ -19,6 +21,23 @@ check(const void *addr, size_t len, const void *into, size_t max, uintptr_t *sta
   if (call_is_orphan())
     return EIO;
   return process_is_started() ? 0 : ENOMEM;
+}
+
+/* ---- What states don't tell of themselves --------------------------------------------------- */
+
+static int
+gather_job(void *arg) {
+  const struct piece *piece = arg;
+  struct section *section = piece->mapping->section;
+  if (!atomic_load(&section->has_lane))
+    return 0;
+  return writeback_gather(section, piece_first(piece), piece_npages(piece));
+}
+
+/* Before states are looked at.  Where a fault tells of each store, they are right as they are. */
+static int
+gather(struct piece *piece) {
+  return track_must_collect(piece->mapping->section) ? keeper_run(gather_job, piece) : 0;
 }
 
 /* ---- softmap_dirty ------------------------------------------------------------------------- */
@@ -66,9 +85,10 @@ find_dirty_in(uintptr_t start, uintptr_t end, struct dirty *dirty) {
   if (!mapping || mapping->end < end)
     return ENOMEM;
   struct piece piece = { (struct mapping *)(uintptr_t)mapping, start, end };
+  int error = mapping->is_shared ? gather(&piece) : 0;
   if (mapping->is_shared)
     find_dirty(mapping->section, piece_first(&piece), piece_npages(&piece), dirty);
-  return 0;
+  return error;
 }
 
 ssize_t
@@ -111,7 +131,7 @@ look_at(const struct mapping *mapping, uint64_t page) {
                 : SOFTMAP_PAGE_PAST_END;
   out.asked = view & VIEW_ASKED;
   out.actual = (uint8_t)rules_actual(out.asked, mapping->is_shared, view & VIEW_SHOWN,
-                                     view & VIEW_OPEN);
+                                     view & (VIEW_OPEN | VIEW_WATCHED));
   out.pinned = section_is_pinned(section, page);
   return out;
 }
@@ -150,11 +170,12 @@ look_at_range(uintptr_t at, uintptr_t end, struct softmap_page *pages, size_t ma
                                    pages + done };
     if (done >= max)
       continue;
+    error = gather(&piece);
     if (elsewhere.n > max - done)
       elsewhere.n = max - done;
     for (uint64_t i = 0; i < elsewhere.n; i++)
       pages[done + i] = look_at(piece.mapping, elsewhere.first + i);
-    if (atomic_load(&piece.mapping->section->has_lane))
+    if (!error && atomic_load(&piece.mapping->section->has_lane))
       error = keeper_run(look_elsewhere_job, &elsewhere);
   }
   return error;

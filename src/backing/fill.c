@@ -12,6 +12,7 @@
 
 #include "backing/keeper.h"
 #include "backing/patience.h"
+#include "section/stamp.h"
 #include "trace/counters.h"
 #include "trace/ring.h"
 
@@ -147,6 +148,8 @@ fill(struct section *section, uint64_t first, uint64_t npages) {
     uint64_t n = claim(section, page, end - page);
     if (n > 0) {
       error = copy(section, fence, page, n);
+      if (!error && stamp_is_wanted(section))
+        error = stamp_pages(section, page, n, LANE_FILLING);
       settle(section, page, n, error ? PAGE_UNFILLED : PAGE_CLEAN);
       if (!error) {
         counter_add(COUNT_PAGES_FILLED, n);

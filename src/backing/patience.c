@@ -9,6 +9,8 @@
  */
 #include "backing/patience.h"
 
+#include "section/stamp.h"
+
 #define PATIENCE_NS 20000000
 
 /* Has this page been seen in this state for long enough? */
@@ -86,6 +88,9 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
     return 0;
   if (page_kind(seen) == PAGE_FILLING)
     return take_fill(section, page, seen, taken);
+  /* What it has copied and would still write: before anybody else can have the page in hand. */
+  if (stamp_is_wanted(section) && (error = fence_revoke(section, page_hand(seen))))
+    return error;
   page_take_over(state, seen);
   return 0;
 }

@@ -9,6 +9,8 @@
 #include "backing/file.h"
 #include "backing/keeper.h"
 #include "backing/writeback.h"
+#include "section/stamp.h"
+#include "track/track.h"
 
 /* Bring the bytes of one page up to date with the file. */
 static int
@@ -36,6 +38,24 @@ reread(struct section *section, const unsigned char *fence, uint64_t page) {
   return 0;
 }
 
+/* Does a living process watch it?  Its kernel lets it store at any moment.  Asked when the page is
+ * in our hand: who begins to watch it now sees that. */
+static bool
+is_watched(struct section *section, uint64_t page) {
+  bool is_watched = false;
+  return stamp_is_wanted(section) &&
+         ((atomic_load(section_lane(section, page)) & LANE_WATCHED) ||
+          lane_any_other(section, page, LANE_WATCHED, &is_watched) || is_watched);
+}
+
+static int
+reread_and_stamp(struct section *section, const unsigned char *fence, uint64_t page) {
+  if (is_watched(section, page))
+    return 0;
+  int error = reread(section, fence, page);
+  return !error && stamp_is_wanted(section) ? stamp_pages(section, page, 1, LANE_FILLING) : error;
+}
+
 static int
 refresh_page(struct section *section, const unsigned char *fence, uint64_t page) {
   page_byte *lane = section_lane(section, page);
@@ -53,7 +73,7 @@ refresh_page(struct section *section, const unsigned char *fence, uint64_t page)
   int error = 0;
   bool has = page_step(state, was, filling);
   if (has)
-    error = reread(section, fence, page);
+    error = reread_and_stamp(section, fence, page);
   if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
     page_step(state, filling, was);
   claims_end(section);
@@ -67,6 +87,8 @@ refresh(struct section *section, uint64_t first, uint64_t npages) {
   const unsigned char *fence = NULL;
   if (!error)
     error = fence_ready(section, &fence);
+  if (!error)
+    error = track_settle_all(section, first, npages);
   uint64_t exist = section_npages(section);
   uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
   for (uint64_t page = first; page < end && !error; page++)

@@ -11,6 +11,7 @@
 #include "backing/writeback.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "backing/file.h"
 #include "backing/flush.h"
@@ -18,6 +19,7 @@
 #include "backing/patience.h"
 #include "core/broken.h"
 #include "section/scan.h"
+#include "section/stamp.h"
 #include "trace/counters.h"
 #include "trace/ring.h"
 #include "track/readers.h"
@@ -33,6 +35,7 @@ struct progress {
   bool met_another; /* a page is being written by another process */
   bool wrote;
   struct patience patience;
+  const unsigned char *fence;
   struct track_locked locked; /* stays open */
 };
 
@@ -149,6 +152,52 @@ write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
   return error;
 }
 
+/* The same for pages that are to be stamped: the stamp must be of the very bytes that went into the
+ * file, so those are copied first. */
+static int
+write_chunk(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n,
+            uint64_t *done) {
+  struct stamp stamps[KEEPER_BUFFER / 4096];
+  unsigned char *bytes = keeper_buffer();
+  size_t page_size = host_config.page_size;
+  size_t len = (size_t)n * page_size;
+  size_t got, put;
+  uint64_t offset = first << host_config.page_shift;
+  bool has_place = !stamp_ready(section, first, n);
+  int error = data_read(section, bytes, len, offset, &got);
+  if (error)
+    return error;
+  memset(bytes + got, 0, len - got);
+  for (uint64_t i = 0; i < n; i++)
+    stamps[i] = stamp_of(bytes + i * page_size, page_size);
+  uint64_t size = atomic_load(&section->control->size);
+  if (offset + len > size)
+    len = size > offset ? (size_t)(size - offset) : 0;
+  error = len ? data_write_file(section, fence, bytes, len, offset, &put) : 0;
+  *done = error ? put >> host_config.page_shift : n;
+  counter_add(COUNT_WRITES, 1);
+  counter_add(COUNT_BYTES_WRITTEN, error ? put : len);
+  for (uint64_t i = 0; i < *done && has_place; i++)
+    if (atomic_load(section_lane(section, first + i)) & LANE_WRITING)
+      stamp_set(section, first + i, stamps[i]);
+  return error;
+}
+
+static int
+write_stamped(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n,
+              uint64_t *done) {
+  uint64_t most = KEEPER_BUFFER >> host_config.page_shift;
+  int error = 0;
+  *done = 0;
+  while (*done < n && !error) {
+    uint64_t put = 0;
+    error = write_chunk(section, fence, first + *done, n - *done < most ? n - *done : most, &put);
+    *done += put;
+  }
+  counter_add(COUNT_PAGES_WRITTEN, *done);
+  return error;
+}
+
 /* Which claimed pages can still be stored to without a mark: pinned ones, those that could not be
  * closed, and those that other processes have open. */
 static void
@@ -210,7 +259,14 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
       end++;
     if (end > i) {
       uint64_t done;
-      int error = write_run(section, first + i, end - i, &done);
+      bool is_stamped = stamp_is_wanted(section); /* after claiming */
+      int error = is_stamped
+                    ? write_stamped(section, progress->fence, first + i, end - i, &done)
+                    : write_run(section, first + i, end - i, &done);
+      if (error == ECANCELED) { /* stopped meanwhile; others may have written them */
+        progress->met_another = true;
+        error = 0;
+      }
       note(progress, error);
       progress->wrote = true;
       lab_midway();
@@ -251,8 +307,6 @@ next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_en
 /* One block of the summary, or a part of it. */
 static void
 write_block(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
-  if (!(atomic_load(section_summary(section, first)) & SUMMARY_DIRTY))
-    return;
   uint64_t span_end;
   for (uint64_t page = first; next_span(section, &page, end, &span_end, progress); page = span_end)
     write_span(section, page, span_end - page, progress);
@@ -263,7 +317,7 @@ static void
 write_range(struct section *section, uint64_t first, uint64_t end, struct progress *progress) {
   for (uint64_t page = first; page < end && broken_is(WRITES_EVERYTHING); page++)
     section_mark(section, page);
-  for (uint64_t page = first; page < end;) {
+  for (uint64_t page = first; (page = scan_blocks(section, page, end, SUMMARY_DIRTY)) < end;) {
     uint64_t block_end = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES;
     if (block_end > end)
       block_end = end;
@@ -274,12 +328,7 @@ write_range(struct section *section, uint64_t first, uint64_t end, struct progre
 
 static bool
 any_dirty_block(struct section *section, uint64_t first, uint64_t end) {
-  if (broken_is(WRITES_EVERYTHING))
-    return true;
-  for (uint64_t page = first; page < end; page = (page / SUMMARY_PAGES + 1) * SUMMARY_PAGES)
-    if (atomic_load(section_summary(section, page)) & SUMMARY_DIRTY)
-      return true;
-  return false;
+  return broken_is(WRITES_EVERYTHING) || scan_blocks(section, first, end, SUMMARY_DIRTY) < end;
 }
 
 /* Write what is dirty; wait for what others are writing, and look again. */
@@ -293,6 +342,9 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
     if (first >= end || !any_dirty_block(section, first, end))
       break;
     int error = file_make_writable(section);
+    progress.fence = NULL; /* who needs one after all meets it as one that was cut off */
+    if (!error && stamp_is_wanted(section))
+      error = fence_ready(section, &progress.fence); /* before anything is claimed */
     if (error) {
       note(&progress, error);
       break;
@@ -310,19 +362,45 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
   return progress.error;
 }
 
+/* Mark what was stored to without a mark, here and, as stamps tell, elsewhere. */
+static int
+gather(struct section *section, uint64_t first, uint64_t npages) {
+  int error = track_collect(section, first, npages);
+  int judge_error = stamp_is_wanted(section) ? judge_others(section, first, npages) : 0;
+  return error ? error : judge_error;
+}
+
 int
-writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
+writeback_gather(struct section *section, uint64_t first, uint64_t npages) {
+  lock_take(&section->sync_lock);
+  int error = gather(section, first, npages);
+  lock_drop(&section->sync_lock);
+  return error;
+}
+
+static int
+write_back(struct section *section, uint64_t first, uint64_t npages, bool flush, bool gathers) {
   lock_take(&section->sync_lock);
   trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
   if (!error) {
-    int collect_error = track_collect(section, first, npages);
+    int gather_error = gathers ? gather(section, first, npages) : 0;
     error = write_all(section, first, npages);
-    error = error ? error : collect_error;
+    error = error ? error : gather_error;
   }
   if (!error && flush)
     error = flush_written(section);
   lock_drop(&section->sync_lock);
   int pending = atomic_exchange(&section->pending_error, 0);
   return error ? error : pending;
+}
+
+int
+writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
+  return write_back(section, first, npages, flush, true);
+}
+
+int
+writeback_marked(struct section *section, uint64_t first, uint64_t npages) {
+  return write_back(section, first, npages, false, false);
 }

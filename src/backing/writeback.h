@@ -9,6 +9,11 @@
  * Also returns an error that an earlier write-back could not report.  [keeper] */
 SOFTMAP_MUST_CHECK int writeback(struct section *section, uint64_t first, uint64_t npages,
                                  bool flush);
+/* The same for what is marked already: of a mapping that went, not of others that stay. */
+SOFTMAP_MUST_CHECK int writeback_marked(struct section *section, uint64_t first, uint64_t npages);
+/* Make the states tell what a sync would write: what trackers know only when they are asked is
+ * marked.  [keeper] */
+SOFTMAP_MUST_CHECK int writeback_gather(struct section *section, uint64_t first, uint64_t npages);
 /* Read the pages of the range again that are clean and closed everywhere (MS_INVALIDATE).
  * [keeper] */
 SOFTMAP_MUST_CHECK int refresh(struct section *section, uint64_t first, uint64_t npages);

@@ -22,6 +22,7 @@ struct views {
   uint32_t users; /* mappings; under the space lock */
   _Atomic int64_t areas; /* what track/areas.c counts for them */
   bool has_nofork; /* some byte may have VIEW_NOFORK */
+  _Atomic uint64_t *_Atomic groups; /* a bit for TRACK_GROUP pages: track/watch.c */
   uint8_t base;   /* bytes are stored xor base, so that memory never touched means base */
   page_byte *byte;
 };
@@ -36,6 +37,7 @@ struct mapping {
                              end when the range was mapped, and growth fills at once */
   const struct tracker *tracker; /* how its stores are noticed */
   bool is_shared;
+  _Atomic bool is_known_to_kernel; /* its memory can be watched */
   bool may_write;         /* mprotect may add PROT_WRITE */
   bool any_offset;        /* SOFTMAP_MAP_ANY_OFFSET */
   struct mapping *_Atomic next_in_section;

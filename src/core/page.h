@@ -53,6 +53,8 @@ enum lane_bits {
   LANE_WRITING = 0x04, /* this process is the writer of a WRITING page */
   LANE_FILLING = 0x08, /* this process fills a FILLING page */
   LANE_AHEAD = 0x10,   /* opened ahead: the twin tells (later) */
+  LANE_WATCHED = 0x20, /* the kernel lets this process store to it, and knows; the stamp tells
+                          others (section/stamp.h) */
 };
 
 enum view_bits {
@@ -61,6 +63,7 @@ enum view_bits {
   VIEW_SHOWN = 0x10,
   VIEW_LOCKED = 0x20, /* mlock */
   VIEW_NOFORK = 0x40, /* MADV_DONTFORK */
+  VIEW_WATCHED = 0x80, /* the host lets it be stored to and notes it (track/watch.c) */
 };
 
 /* ---- The page bit -------------------------------------------------------------------------- */

@@ -120,7 +120,7 @@ serve_filled(const struct fault *fault, uint8_t view) {
     return track_show(mapping, fault->page, 1) ? SERVED_BUS : SERVED;
   if (!mapping->is_shared || !(view & VIEW_ASKED & PROT_WRITE))
     return SERVED_FOREIGN;
-  if (view & VIEW_OPEN)
+  if (view & (VIEW_OPEN | VIEW_WATCHED))
     return serve_open(fault);
   int error = track_open(mapping, fault->page);
   if (error == ENOMEM) {

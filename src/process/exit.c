@@ -14,6 +14,7 @@
 #include "section/announce.h"
 #include "section/section.h"
 #include "trace/ring.h"
+#include "track/track.h"
 
 static uint64_t
 count_dirty(struct section *section) {
@@ -129,6 +130,12 @@ at_exit(void) {
 static int
 abandon_section(struct section *section, void *arg) {
   (void)arg;
+  lock_take(&section->sync_lock); /* what other threads stored since */
+  if (atomic_load(&section->has_lane) && track_collect(section, 0, section_npages(section)))
+    host_yield();
+  if (atomic_load(&section->has_lane))
+    track_mark_locked(section); /* what the kernel will store */
+  lock_drop(&section->sync_lock);
   section_abandon(section);
   return 0;
 }

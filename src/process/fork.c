@@ -73,6 +73,7 @@ receive_section(struct section *section, void *arg) {
   lock_reset(&section->sync_lock);
   lock_reset(&section->resize_lock);
   lock_reset(&section->peers_lock);
+  lock_reset(&section->stamps_lock);
   int error = host_receive_fds(hand_over->channel, &key, sizeof key, fds, FDS_PER_SECTION);
   if (error)
     return 0; /* the next ones will fail as well; each is found without a lane */
@@ -261,6 +262,7 @@ in_child(void) {
   section_unlock_all_in_child();
   directory_forget();
   announce_forget();
+  track_forget_kernel();
   section_each(close_inherited, NULL);
   struct hand_over hand_over = { 0 };
   if (is_prepared && !keeper_restart() && !keeper_post(channel[1], &hand_over.ticket) &&

@@ -46,12 +46,15 @@ static struct option {
   const char *name, *variable, *allowed;
   int (*set)(const char *value);
   bool is_set;
+  const char *if_refused; /* why, and what is done */
 } options[] = {
-  { "tracker", "SOFTMAP_TRACKER", "fault", track_choose, false },
-  { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false },
-  { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false },
-  { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false },
-  { "trace", "SOFTMAP_TRACE", "the absolute path of a file", trace_choose, false },
+  { "tracker", "SOFTMAP_TRACKER", "fault, watch, auto", track_choose, false,
+    " (watch takes Linux 6.7, userfaultfd, and /proc/self/pagemap); using fault" },
+  { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false, NULL },
+  { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false,
+    NULL },
+  { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false, NULL },
+  { "trace", "SOFTMAP_TRACE", "the absolute path of a file", trace_choose, false, NULL },
 };
 
 int
@@ -66,14 +69,19 @@ options_set(const char *name, const char *value) {
 }
 
 static void
-complain(const struct option *option, const char *value) {
+complain(const struct option *option, const char *value, int error) {
   struct text text = { 0 };
   text_add(&text, "softmap: ");
   text_add(&text, option->variable);
   text_add(&text, "=");
   text_add(&text, value);
-  text_add(&text, " ignored; allowed: ");
-  text_add(&text, option->allowed);
+  if (error == EOPNOTSUPP) {
+    text_add(&text, " can't be had here");
+    text_add(&text, option->if_refused ? option->if_refused : "");
+  } else {
+    text_add(&text, " ignored; allowed: ");
+    text_add(&text, option->allowed);
+  }
   text_add(&text, "\n");
   host_message(text.at, text.len);
 }
@@ -84,8 +92,9 @@ options_from_environment(void) {
     /* Once a process, under the start lock; a program that changes its environment meanwhile does
      * so at its own risk, as with every getenv. */
     const char *value = getenv(options[i].variable); /* NOLINT(concurrency-mt-unsafe) */
-    if (value && *value && !options[i].is_set && options[i].set(value))
-      complain(&options[i], value);
+    int error = value && *value && !options[i].is_set ? options[i].set(value) : 0;
+    if (error)
+      complain(&options[i], value, error);
   }
 }
 

@@ -22,7 +22,7 @@
 #include "host/host.h"
 
 #define CONTROL_MAGIC "softmap\1"
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 #define CONTROL_UNIT ((uint64_t)1 << 16)
 #define EXTENT_SHIFT 16 /* pages of extent 0 */
 #define EXTENT_MAX 21
@@ -36,7 +36,8 @@ enum summary_bits {
   SUMMARY_UNFLUSHED = 0x02, /* ... that were written but not flushed */
   SUMMARY_FLUSHING = 0x04,  /* ... whose flush is under way */
   SUMMARY_CHECKING = 0x08,  /* somebody looks whether DIRTY can go; whoever marks takes it away */
-  SUMMARY_TURN = 0xf0       /* counts those who look, so that each knows its own CHECKING */
+  SUMMARY_WATCHED = 0x10,   /* ... that some lane watches, or did so */
+  SUMMARY_TURN = 0xe0       /* counts those who look, so that each knows its own CHECKING */
 };
 
 struct lane_record {
@@ -48,13 +49,19 @@ struct lane_record {
   _Atomic uint32_t arriving; /* children that it forked and that have no lane yet */
   _Atomic uint32_t flushing; /* 1: pages may be flushing in its hand */
   uint32_t reserved_here;
-  uint64_t reserved[2];
+  _Atomic uint64_t watches; /* not 0: pages of it may be watched; another number each time */
+  uint64_t reserved[1];
 };
 
 /* control->life.  Any other value is the token of a process that is about to remove the section:
  * whoever joins meanwhile puts LIVE back, and the remover finds its token gone. */
 #define LIFE_LIVE 0
 #define LIFE_REMOVED 1 /* for good: whoever finds the names takes them away */
+
+/* control->watch */
+#define CONTROL_WATCHED 1 /* stores may happen that no state tells of: everybody keeps stamps */
+#define CONTROL_CUT 2     /* the file was cut off while somebody watched: its kernel may tell of
+                             stores to pages that are gone, or new by now */
 
 struct control {
   char magic[8];
@@ -73,6 +80,7 @@ struct control {
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
   uint64_t twins_offset;                /* where twins go */
+  _Atomic uint64_t watch;               /* CONTROL_WATCHED, CONTROL_CUT */
   char path[1024];                      /* of the file when the section was made; for people */
 };
 

@@ -6,16 +6,16 @@
 
 #include "section/section.h"
 
-int
-data_write(struct section *section, const unsigned char *fence, const unsigned char *from,
-           size_t len, uint64_t offset) {
+static int
+write_fenced(struct section *section, int fd, const unsigned char *fence,
+             const unsigned char *from, size_t len, uint64_t offset, size_t *done) {
   while (len > 0) {
     struct iovec vec[2] = {
       { .iov_base = (void *)(uintptr_t)(fence + *from), .iov_len = 1 },
       { .iov_base = (void *)(uintptr_t)(from + 1), .iov_len = len - 1 },
     };
     size_t put;
-    int error = host_write(section->data_fd, vec, 2, offset, &put);
+    int error = host_write(fd, vec, 2, offset, &put);
     if (error == EFAULT)
       return fence_was_revoked(section, fence);
     if (error)
@@ -25,8 +25,23 @@ data_write(struct section *section, const unsigned char *fence, const unsigned c
     from += put;
     len -= put;
     offset += put;
+    *done += put;
   }
   return 0;
+}
+
+int
+data_write(struct section *section, const unsigned char *fence, const unsigned char *from,
+           size_t len, uint64_t offset) {
+  size_t done = 0;
+  return write_fenced(section, section->data_fd, fence, from, len, offset, &done);
+}
+
+int
+data_write_file(struct section *section, const unsigned char *fence, const unsigned char *from,
+                size_t len, uint64_t offset, size_t *done) {
+  *done = 0;
+  return write_fenced(section, section->file_fd, fence, from, len, offset, done);
 }
 
 int

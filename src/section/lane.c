@@ -5,7 +5,7 @@
  * whatever way or goes on as another program (exec closes the table), a forked child doesn't
  * inherit it, a reused pid doesn't have it, and it can be asked for from any pid namespace.
  */
-#include "section/section.h"
+#include "section/stamp.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -84,6 +84,18 @@ lane_lock_free_one(struct section *section, uint32_t *out) {
   return EMFILE;
 }
 
+/* What a dead owner before us stored to and nobody knows of is dirty, before its marks go. */
+static int
+judge_owner_before(struct section *section) {
+  struct lane_record *record = lane_record(section, section->lane);
+  if (!atomic_load(&record->watches) || section->data_fd < 0)
+    return 0;
+  lock_take(&section->resize_lock);
+  int error = extent_reach(section, section_npages(section));
+  lock_drop(&section->resize_lock);
+  return error ? error : judge_own(section);
+}
+
 /* Ours is locked: make it known, and rid it of what an owner before us left. */
 static int
 lane_take_over(struct section *section) {
@@ -102,8 +114,13 @@ lane_take_over(struct section *section) {
     error = lane_reach(section, k);
   if (error)
     return error;
+  error = judge_owner_before(section);
+  if (error)
+    return error;
   take_over_writes(section);
   error = lane_clean(section, section->lane);
+  if (!error)
+    atomic_store(&record->watches, 0);
   struct host_identity identity = { 0 };
   if (!error)
     error = host_identity(&identity);
@@ -193,6 +210,7 @@ lane_give_back(struct section *section) {
   if (lane_clean(section, section->lane))
     return; /* the next owner cleans it */
   struct lane_record *record = lane_record(section, section->lane);
+  atomic_store(&record->watches, 0);
   atomic_store(&record->writing, 0);
   atomic_store(&record->used, 0);
 }
@@ -248,6 +266,65 @@ lane_any_other(struct section *section, uint64_t page, uint8_t bits, bool *out) 
   int error = any_other(section, page, bits, lanes, out);
   lock_drop(&section->peers_lock);
   return error;
+}
+
+void
+lane_note_watching(struct section *section) {
+  _Atomic uint64_t *watches = &lane_record(section, section->lane)->watches;
+  if (!atomic_load(watches))
+    atomic_store(watches, host_now_ns() | 1);
+}
+
+bool
+lane_any_watches(struct section *section) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++)
+    if (lane != section->lane && atomic_load(&lane_record(section, lane)->watches))
+      return true;
+  return false;
+}
+
+static void
+add_watched(const page_byte *bytes, uint64_t n, uint64_t *bits) {
+  for (uint64_t i = 0; i < n; i++)
+    bits[i / 64] |= (uint64_t)((atomic_load(&bytes[i]) & LANE_WATCHED) != 0) << (i % 64);
+}
+
+int
+lane_watched(struct section *section, uint64_t first, uint64_t n, uint32_t lane, uint64_t *bits) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  unsigned k = extent_of(first);
+  if (lane == section->lane) {
+    add_watched(section_lane(section, first), n, bits);
+    return 0;
+  }
+  if (lanes > LANE_MAX)
+    return EIO;
+  lock_take(&section->peers_lock);
+  int error = peers_cover(section, k, lanes);
+  for (uint32_t i = 0; i < lanes && !error; i++) {
+    page_byte *bytes = section->peers[k].lanes + i * extent_pages(k) + (first - extent_first(k));
+    if (i != section->lane && (lane == LANE_MAX || lane == i) &&
+        atomic_load(&lane_record(section, i)->watches))
+      add_watched(bytes, n, bits);
+  }
+  lock_drop(&section->peers_lock);
+  return error;
+}
+
+int
+lane_dead_watches(struct section *section, uint32_t lane, uint64_t *token) {
+  uint64_t now = atomic_load(&lane_record(section, lane)->watches);
+  bool is_alive = false;
+  int error =
+    now ? host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive) : 0;
+  *token = is_alive ? 0 : now;
+  return error;
+}
+
+void
+lane_was_judged(struct section *section, uint32_t lane, uint64_t token) {
+  atomic_compare_exchange_strong(&lane_record(section, lane)->watches, &token, 0);
 }
 
 static int

@@ -12,6 +12,7 @@
 
 #include "section/files.h"
 #include "section/say.h"
+#include "section/stamp.h"
 #include "section/survey.h"
 
 /* ---- Leaving ------------------------------------------------------------------------------- */
@@ -38,6 +39,8 @@ remove_if_last(struct section *section) {
   int error = lane_look(section, &others);
   if (!error && others.staying)
     error = EBUSY;
+  if (!error)
+    error = judge_dead(section);
   if (!error && section_has_dirt(section))
     error = EAGAIN;
   now = token;
@@ -103,7 +106,8 @@ is_damaged(struct section *section) {
   if (is_data_short(section))
     return true;
   for (uint64_t page = 0; page < npages; page++)
-    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
+    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) &
+                                       (SUMMARY_DIRTY | SUMMARY_WATCHED)))
       page += SUMMARY_PAGES - 1;
     else if (!page_is_state(atomic_load(section_state(section, page))))
       return true;
@@ -120,7 +124,7 @@ is_unchanged(struct section *section, bool dead_writing) {
 
 enum life_left
 life_judge(struct section *section, bool dead_writing) {
-  if (is_damaged(section))
+  if (is_damaged(section) || judge_dead(section))
     return LIFE_LEFT_DAMAGED;
   if (!section_has_dirt(section))
     return LIFE_LEFT_CLEAN;

@@ -15,6 +15,7 @@
 #include "section/files.h"
 #include "section/registry.h"
 #include "section/say.h"
+#include "section/stamp.h"
 #include "trace/ring.h"
 
 static void
@@ -35,6 +36,7 @@ void
 section_drop(struct section *section) {
   window_close(section);
   fence_drop(section);
+  stamp_drop(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
   close_file_fd(&section->own_fd);
@@ -93,6 +95,7 @@ section_new(const struct section_key *key, const char *name) {
   section->sync_lock.rank = LOCK_SYNC;
   section->resize_lock.rank = LOCK_RESIZE;
   section->peers_lock.rank = LOCK_PEERS;
+  section->stamps_lock.rank = LOCK_STAMPS;
   memcpy(section->name, name, strlen(name) + 1);
   return section;
 }

@@ -16,11 +16,14 @@
 #include "section/control.h"
 
 /* An extent of the control file, mapped.  Set once, before a mapping needs it; never moves. */
+struct stamp;
 struct extent {
   page_byte *states;
   page_byte *summary;
   page_byte *lane;        /* ours */
   _Atomic uint16_t *pins; /* NULL: nothing was ever pinned here; process-private counts */
+  struct stamp *_Atomic stamps; /* NULL: not needed yet */
+  page_byte *stamp_memory;      /* which of their pages have memory */
 };
 
 struct section_key {
@@ -53,6 +56,7 @@ struct section {
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
   struct lock peers_lock;  /* guards peers and claims */
+  struct lock stamps_lock; /* mapping stamps */
   struct {
     unsigned char *addr;
     uint64_t first, npages;
@@ -69,6 +73,7 @@ struct section {
   } claims[KEEPER_THREADS]; /* pages that each keeper fills; guarded by peers_lock */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */
+  _Atomic uint32_t settlings;   /* how often watched ones were */
   struct lane_child child;      /* of the last fork */
   uint64_t left_low, left_high; /* pages that the last fork may have left open: [low, high) */
   _Atomic int pending_error;    /* of a write-back that could not be reported */
@@ -259,6 +264,17 @@ struct lane_census {
 };
 SOFTMAP_MUST_CHECK int lane_look(struct section *section, struct lane_census *out);
 
+/* Does another lane, alive or dead, watch pages?  Which of [first, first + n), one lane's, or
+ * LANE_MAX: all but ours?  Adds bits.  [keeper] */
+bool lane_any_watches(struct section *section);
+SOFTMAP_MUST_CHECK int lane_watched(struct section *section, uint64_t first, uint64_t n,
+                                    uint32_t lane, uint64_t *bits);
+/* Ours does from now on. */
+void lane_note_watching(struct section *section);
+/* *token: not 0 if a dead lane's pages are to be judged; and they were. */
+SOFTMAP_MUST_CHECK int lane_dead_watches(struct section *section, uint32_t lane, uint64_t *token);
+void lane_was_judged(struct section *section, uint32_t lane, uint64_t token);
+
 /* ---- Joining and leaving (life.c) ---------------------------------------------------------- */
 
 /* Join the section whose files were opened.  EAGAIN: it is gone by now; open or make again.
@@ -311,6 +327,11 @@ SOFTMAP_MUST_CHECK int data_read(struct section *section, unsigned char *to, siz
 /* Read bytes of the file, whatever the flags of the program's descriptor are.  [keeper] */
 SOFTMAP_MUST_CHECK int data_read_file(struct section *section, unsigned char *to, size_t len,
                                       uint64_t offset, size_t *got);
+/* Put bytes into the file that were copied from the data: ECANCELED, as data_write, if we were
+ * stopped meanwhile and others wrote the pages.  *done: how many.  [keeper] */
+SOFTMAP_MUST_CHECK int data_write_file(struct section *section, const unsigned char *fence,
+                                       const unsigned char *from, size_t len, uint64_t offset,
+                                       size_t *done);
 /* Use another descriptor of the file from now on.  EMFILE: too many changes.  [keeper; sync_lock] */
 SOFTMAP_MUST_CHECK int data_change_file(struct section *section, int fd);
 /* The next run of data of the file at or after offset, as host_next_data; never moves the position

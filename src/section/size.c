@@ -6,10 +6,11 @@
  * lanes tell (I3 in core/page.h, and control->past_low and past_high).
  */
 #include <errno.h>
+#include <string.h>
 
 #include "backing/keeper.h"
 #include "backing/patience.h"
-#include "section/section.h"
+#include "section/stamp.h"
 #include "trace/counters.h"
 #include "trace/ring.h"
 
@@ -17,6 +18,59 @@ static uint64_t
 pages_of(uint64_t size) {
   return (size + host_config.page_size - 1) >> host_config.page_shift;
 }
+
+/* ---- The last page --------------------------------------------------------------------------- */
+
+/* Bytes of a page are changed that may be stored to at the same time, known to a kernel only (its
+ * stamp then differs).  So the new stamp is made of a copy. */
+struct tail {
+  bool is_stamped;
+  uint64_t page;
+};
+
+static unsigned char *
+tail_copy(void) {
+  return (unsigned char *)keeper_buffer() + KEEPER_BUFFER / 2;
+}
+
+static int
+tail_begin(struct section *section, uint64_t page, struct tail *tail) {
+  bool stored;
+  size_t got;
+  tail->page = page;
+  tail->is_stamped = false;
+  if (!stamp_is_wanted(section) || !page_is_filled(atomic_load(section_state(section, page))))
+    return 0;
+  int error = judge_page(section, page, &stored);
+  if (error || stored)
+    return error;
+  error = data_read(section, tail_copy(), host_config.page_size, page << host_config.page_shift,
+                    &got);
+  if (error || got < host_config.page_size)
+    return error;
+  struct stamp was = stamp_get(section, page);
+  struct stamp now = stamp_of(tail_copy(), host_config.page_size);
+  tail->is_stamped = was.half[0] == now.half[0] && was.half[1] == now.half[1];
+  if (!tail->is_stamped)
+    section_mark(section, page);
+  return 0;
+}
+
+static int
+tail_put(struct section *section, const struct tail *tail, const unsigned char *from, size_t len,
+         uint64_t offset) {
+  if (tail->is_stamped)
+    memcpy(tail_copy() + (offset - (tail->page << host_config.page_shift)), from, len);
+  return data_write(section, section->resize_fence, from, len, offset);
+}
+
+static void
+tail_end(struct section *section, const struct tail *tail) {
+  if (tail->is_stamped)
+    stamp_set(section, tail->page, stamp_of(tail_copy(), host_config.page_size));
+}
+
+/* ---- Growing and shrinking ------------------------------------------------------------------- */
 
 /* The bytes behind the old end, in the page that holds it.  What the file has there now counts;
  * where it has zeros the memory's own bytes stay: they may be stores made since the file grew
@@ -29,6 +83,10 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
   if (old_size >= end ||
       !page_is_filled(atomic_load(section_state(section, (end - 1) >> host_config.page_shift))))
     return 0;
+  struct tail tail;
+  int tail_error = tail_begin(section, old_size >> host_config.page_shift, &tail);
+  if (tail_error)
+    return tail_error;
   unsigned char *file = keeper_buffer();
   while (old_size < end) {
     size_t len = end - old_size < KEEPER_BUFFER ? (size_t)(end - old_size) : KEEPER_BUFFER;
@@ -39,13 +97,14 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
       while (run < got && file[run])
         run++;
       if (run > i)
-        error = data_write(section, section->resize_fence, file + i, run - i, old_size + i);
+        error = tail_put(section, &tail, file + i, run - i, old_size + i);
       i = run + 1;
     }
     if (error || got < len)
       return error;
     old_size += len;
   }
+  tail_end(section, &tail);
   return 0;
 }
 
@@ -71,12 +130,20 @@ publish_range(struct section *section, uint64_t first, uint64_t end) {
   return error;
 }
 
-/* Pages of holes that may have been opened before they existed. */
+/* Pages of holes that may have been opened before they existed: they can be stored to by now, so
+ * no stamp is right. */
 static int
 publish_open(struct section *section, uint64_t first, uint64_t end) {
   uint64_t low = atomic_load(&section->control->past_low);
   uint64_t high = atomic_load(&section->control->past_high);
-  return publish_range(section, first > low ? first : low, end < high ? end : high);
+  first = first > low ? first : low;
+  end = end < high ? end : high;
+  int error = 0;
+  if (stamp_is_wanted(section) && first < end)
+    error = stamp_ready(section, first, end - first);
+  for (uint64_t page = first; page < end && !error && stamp_is_wanted(section); page++)
+    stamp_set(section, page, (struct stamp){ { 0 } });
+  return error ? error : publish_range(section, first, end);
 }
 
 /* Copy the bytes of [offset, end) of the file behind the data's end. */
@@ -114,7 +181,12 @@ append(struct section *section, uint64_t first, uint64_t new_size) {
       error = append_run(section, start, end < new_size ? end : new_size);
     if (error)
       return error;
-    error = publish_range(section, start >> host_config.page_shift, end >> host_config.page_shift);
+    if (stamp_is_wanted(section))
+      error = stamp_pages(section, start >> host_config.page_shift,
+                          (end - start) >> host_config.page_shift, 0);
+    if (!error)
+      error =
+        publish_range(section, start >> host_config.page_shift, end >> host_config.page_shift);
     if (error)
       return error;
     at = end;
@@ -145,14 +217,20 @@ static int
 zero_tail(struct section *section, uint64_t size) {
   uint64_t end = pages_of(size) << host_config.page_shift;
   unsigned char *zeros = keeper_buffer();
+  struct tail tail = { .is_stamped = false };
+  int tail_error =
+    size < end ? tail_begin(section, size >> host_config.page_shift, &tail) : 0;
+  if (tail_error)
+    return tail_error;
   while (size < end) {
     size_t len = end - size < KEEPER_BUFFER ? (size_t)(end - size) : KEEPER_BUFFER;
     __builtin_memset(zeros, 0, len);
-    int error = data_write(section, section->resize_fence, zeros, len, size);
+    int error = tail_put(section, &tail, zeros, len, size);
     if (error)
       return error;
     size += len;
   }
+  tail_end(section, &tail);
   return 0;
 }
 
@@ -247,6 +325,8 @@ follow(struct section *section, bool *changed) {
     error = cut_off(section);
   if (error)
     return error;
+  if (stat.size < old_size)
+    atomic_fetch_or(&section->control->watch, CONTROL_CUT);
   if (stat.size > old_size)
     error = grow(section, old_size, stat.size);
   else if (stat.size < old_size)

@@ -111,6 +111,8 @@ look(const int fds[3], struct survey *survey) {
     error = control_count_dirty(fds[1], &survey->header, &survey->dirty_pages);
   if (!error && !survey->live)
     error = check_data(fds[2], &survey->header);
+  if (!error)
+    error = survey_count_watched(fds, &survey->header, &survey->dirty_pages);
   if (!error && !survey->live && survey->dirty_pages)
     look_at_file(survey, dead_writing);
   return error;

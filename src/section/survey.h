@@ -30,6 +30,10 @@ SOFTMAP_MUST_CHECK int survey_pages(const char *name, uint64_t first, uint64_t n
 bool survey_is_same_file(const struct control *header, const struct host_stat *file);
 bool survey_is_unchanged(const struct control *header, const struct host_stat *file,
                          bool dead_writing);
+/* Add to *count pages that were stored to though no state tells (survey_watched.c).  fds as
+ * files_open_named. */
+SOFTMAP_MUST_CHECK int survey_count_watched(const int fds[3], const struct control *header,
+                                            uint64_t *count);
 /* May it be the name of a section? */
 bool survey_is_name(const char *name);
 

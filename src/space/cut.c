@@ -121,7 +121,7 @@ space_restore(const struct mapping *cut) {
 static int
 write_cut_job(void *arg) {
   const struct mapping *mapping = arg;
-  int error = writeback(mapping->section, cut_first(mapping), cut_npages(mapping), false);
+  int error = writeback_marked(mapping->section, cut_first(mapping), cut_npages(mapping));
   if (error)
     atomic_store(&mapping->section->pending_error, error); /* the next call that syncs says so */
   return 0;

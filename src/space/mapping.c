@@ -4,6 +4,7 @@
 #include "host/arena.h"
 #include "section/section.h"
 #include "space/space.h"
+#include "track/groups.h"
 #include "track/track.h"
 
 static struct views *
@@ -27,6 +28,7 @@ views_drop(struct views *views) {
     return;
   areas_forget(views);
   arena_free((void *)views->byte, views->npages);
+  arena_free((void *)atomic_load(&views->groups), groups_size(views->npages));
   arena_free(views, sizeof *views);
 }
 

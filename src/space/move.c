@@ -49,7 +49,8 @@ map_part(struct moving *moving, void *addr, uint64_t first, uint64_t npages, int
 static int
 actual_of(const struct mapping *mapping, uint64_t page) {
   uint8_t view = mapping_view(mapping, page);
-  return rules_actual(view & VIEW_ASKED, mapping->is_shared, view & VIEW_SHOWN, view & VIEW_OPEN);
+  return rules_actual(view & VIEW_ASKED, mapping->is_shared, view & VIEW_SHOWN,
+                      view & (VIEW_OPEN | VIEW_WATCHED));
 }
 
 /* Have the host move the pages of a private mapping, area by area. */
@@ -82,6 +83,7 @@ successor(const struct moving *moving) {
   model.end = model.start + (moving->npages << host_config.page_shift);
   model.first = moving->first;
   model.views = NULL;
+  atomic_store(&model.is_known_to_kernel, false);
   uint8_t asked = mapping_view(from, moving->first) & (VIEW_ASKED | VIEW_LOCKED);
   struct mapping *mapping = mapping_new(&model, asked);
   if (!mapping)

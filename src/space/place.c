@@ -179,6 +179,8 @@ publish(const struct placing *placing) {
   trace_note(mapping->is_shared ? TRACE_MAP : TRACE_MAP_PRIVATE, mapping->section->trace,
              mapping->first, placing->npages);
   int error = space_replace(mapping->start, mapping->end, &mapping, 1);
+  if (!error && placing->is_filled && mapping->is_shared)
+    track_arrive(mapping);
   if (error) {
     struct section *section = mapping->section;
     mapping_unlink(mapping);

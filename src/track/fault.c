@@ -60,9 +60,9 @@ show(const struct mapping *mapping, uint64_t first, uint64_t n) {
   return error;
 }
 
-static int
-close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
-            const struct track_set *set) {
+int
+track_close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
+                  const struct track_set *set) {
   return view_change(mapping, first, n, set, VIEW_OPEN, 0);
 }
 
@@ -70,5 +70,5 @@ const struct tracker tracker_fault = {
   .name = "fault",
   .open = track_pin,
   .show = show,
-  .close = close_pages,
+  .close = track_close_pages,
 };

@@ -44,7 +44,7 @@ open_in(const struct mapping *mapping, const struct track_locked *locked) {
     if (!covers(mapping, locked->at[i], &page))
       continue;
     uint8_t view = mapping_view(mapping, page);
-    if ((view & VIEW_ASKED & PROT_WRITE) && !(view & VIEW_OPEN) &&
+    if ((view & VIEW_ASKED & PROT_WRITE) && !(view & (VIEW_OPEN | VIEW_WATCHED)) &&
         page < section_npages(mapping->section) && track_open(mapping, page))
       return; /* no memory area left: the next store opens it */
   }
@@ -58,5 +58,28 @@ track_open_locked(struct section *section, const struct track_locked *locked) {
   struct mapping *mapping = atomic_load(&section->mappings);
   for (; mapping; mapping = atomic_load(&mapping->next_in_section))
     open_in(mapping, locked);
+  readers_leave(side);
+}
+
+static void
+mark_in(const struct mapping *mapping, const struct track_locked *locked) {
+  for (size_t i = 0; i < locked->n; i++) {
+    uint64_t page;
+    if (covers(mapping, locked->at[i], &page) && (mapping_view(mapping, page) & VIEW_WATCHED) &&
+        page < section_npages(mapping->section))
+      section_mark(mapping->section, page);
+  }
+}
+
+void
+track_mark_locked(struct section *section) {
+  struct track_locked locked;
+  track_find_locked(&locked);
+  if (!locked.n)
+    return;
+  uint32_t side = readers_enter_to_close();
+  struct mapping *mapping = atomic_load(&section->mappings);
+  for (; mapping; mapping = atomic_load(&mapping->next_in_section))
+    mark_in(mapping, &locked);
   readers_leave(side);
 }

@@ -13,12 +13,14 @@
 
 /* ---- Choosing ------------------------------------------------------------------------------ */
 
-static const struct tracker *const trackers[] = { &tracker_fault };
+static const struct tracker *const trackers[] = { &tracker_fault, &tracker_watch };
 
 static const struct tracker *_Atomic chosen = &tracker_fault;
 
 int
 track_choose(const char *name) {
+  if (strcmp(name, "auto") == 0)
+    name = tracker_watch.ready() ? "fault" : "watch";
   for (size_t i = 0; i < sizeof trackers / sizeof *trackers; i++)
     if (strcmp(trackers[i]->name, name) == 0) {
       int error = trackers[i]->ready ? trackers[i]->ready() : 0;
@@ -26,7 +28,7 @@ track_choose(const char *name) {
         atomic_store(&chosen, trackers[i]);
       return error;
     }
-  return strcmp(name, "watch") == 0 || strcmp(name, "compare") == 0 ? EOPNOTSUPP : EINVAL;
+  return strcmp(name, "compare") == 0 ? EOPNOTSUPP : EINVAL; /* to come */
 }
 
 const struct tracker *
@@ -42,6 +44,12 @@ track_open(const struct mapping *mapping, uint64_t page) {
 int
 track_show(const struct mapping *mapping, uint64_t first, uint64_t n) {
   return mapping->tracker->show(mapping, first, n);
+}
+
+void
+track_arrive(const struct mapping *mapping) {
+  if (mapping->tracker->arrive)
+    mapping->tracker->arrive(mapping);
 }
 
 /* ---- Mappings of a section ----------------------------------------------------------------- */
@@ -84,12 +92,35 @@ track_collect(struct section *section, uint64_t first, uint64_t n) {
   return error;
 }
 
+static int
+settle(const struct mapping *mapping, uint64_t first, uint64_t n) {
+  return mapping->tracker->settle ? mapping->tracker->settle(mapping, first, n) : 0;
+}
+
+bool
+track_must_collect(struct section *section) {
+  if (atomic_load(&section->control->watch) & CONTROL_WATCHED)
+    return true;
+  struct mapping *mapping = atomic_load(&section->mappings);
+  while (mapping && !mapping->tracker->collect)
+    mapping = atomic_load(&mapping->next_in_section);
+  return mapping;
+}
+
 int
 track_settle(const struct mapping *mapping, uint64_t first, uint64_t n) {
   if (!mapping->is_shared)
     return 0;
   track_close_all(mapping->section, first, n, true);
-  return mapping->tracker->settle ? mapping->tracker->settle(mapping, first, n) : 0;
+  return settle(mapping, first, n);
+}
+
+int
+track_settle_all(struct section *section, uint64_t first, uint64_t n) {
+  uint32_t side = readers_enter_to_close();
+  int error = each_mapping(section, first, n, settle);
+  readers_leave(side);
+  return error;
 }
 
 static void
@@ -223,6 +254,8 @@ track_close_inherited(struct section *section) {
   struct mapping *mapping = atomic_load(&section->mappings);
   for (; mapping; mapping = atomic_load(&mapping->next_in_section)) {
     uint64_t from, to;
+    if (mapping->is_shared && mapping->tracker->inherit)
+      mapping->tracker->inherit(mapping);
     if (!mapping->is_shared || section->left_low >= section->left_high ||
         !covered(mapping, section->left_low, section->left_high - section->left_low, &from, &to))
       continue;

@@ -54,11 +54,21 @@ struct tracker {
   /* The mapping gives these pages away, for good or for a time: no store to them goes on without
    * a fault, and each that happened is marked.  Or NULL.  [no bit held; mapping can't go away] */
   int (*settle)(const struct mapping *mapping, uint64_t first, uint64_t n);
+  /* As track_arrive.  Or NULL. */
+  void (*arrive)(const struct mapping *mapping);
+  /* In a forked child, before its lane is used: as the host has it now.  Or NULL. */
+  void (*inherit)(struct mapping *mapping);
 };
 extern const struct tracker tracker_fault;
+extern const struct tracker tracker_watch;
+/* tracker_fault's own, which others use, too. */
+SOFTMAP_MUST_CHECK int track_close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
+                                         const struct track_set *set);
+/* In a forked child: the kernel's side of `watch` is not inherited. */
+void track_forget_kernel(void);
 
-/* Choose the tracker of mappings made from now on.  EINVAL: no such name; EOPNOTSUPP: not on this
- * host, and the choice stays as it was. */
+/* Choose the tracker of mappings made from now on; "auto": watch if this host has it, else fault.
+ * EINVAL: no such name; EOPNOTSUPP: not on this host, and the choice stays as it was. */
 SOFTMAP_MUST_CHECK int track_choose(const char *name);
 const struct tracker *track_chosen(void);
 
@@ -75,6 +85,8 @@ SOFTMAP_MUST_CHECK int track_pin(const struct mapping *mapping, uint64_t page) S
  * page come to exist, whoever grows the section finds it open.  EAGAIN: it exists now. */
 SOFTMAP_MUST_CHECK int track_open_past_end(const struct mapping *mapping,
                                            uint64_t page) SOFTMAP_SIGSAFE;
+/* A mapping was made, all its pages are filled and shown. */
+void track_arrive(const struct mapping *mapping);
 /* Make filled pages of [first, first + n) accessible, closed. */
 SOFTMAP_MUST_CHECK int track_show(const struct mapping *mapping, uint64_t first,
                                   uint64_t n) SOFTMAP_SIGSAFE;
@@ -90,10 +102,14 @@ uint64_t track_close_all(struct section *section, uint64_t first, uint64_t n,
 /* Before a sync looks at states: mark in [first, first + n) what was stored to in mappings of this
  * process without a mark.  [keeper; sync_lock is held] */
 SOFTMAP_MUST_CHECK int track_collect(struct section *section, uint64_t first, uint64_t n);
+/* Could that be necessary?  [space lock] */
+bool track_must_collect(struct section *section);
 /* A mapping is about to go, or to lose these pages: all that was stored to is marked, and nothing
  * more can be stored without a fault.  [no bit held; the mapping can't go away] */
 SOFTMAP_MUST_CHECK int track_settle(const struct mapping *mapping, uint64_t first,
                                     uint64_t n) SOFTMAP_SIGSAFE;
+/* The same for every mapping of these pages that doesn't go.  [keeper] */
+SOFTMAP_MUST_CHECK int track_settle_all(struct section *section, uint64_t first, uint64_t n);
 /* Before a fork, with the gate closed: close all but pinned pages, and remember where some page
  * stayed open.  In the child, before its lane is used: close those. */
 void track_close_for_fork(struct section *section);
@@ -110,6 +126,8 @@ struct track_locked {
 void track_find_locked(struct track_locked *locked);
 /* Is one of them in this page?  [inside readers_enter..., or under the space lock] */
 bool track_is_locked(const struct track_locked *locked, struct section *section, uint64_t page);
+/* The process ends: the kernel will store to those that are watched, so they aren't clean. */
+void track_mark_locked(struct section *section);
 /* Open their pages again.  [not on a keeper: waits for a fork] */
 void track_open_locked(struct section *section, const struct track_locked *locked);
 

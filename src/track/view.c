@@ -4,7 +4,8 @@
 
 static int
 actual(const struct mapping *mapping, uint8_t view) {
-  return rules_actual(view & VIEW_ASKED, mapping->is_shared, view & VIEW_SHOWN, view & VIEW_OPEN);
+  return rules_actual(view & VIEW_ASKED, mapping->is_shared, view & VIEW_SHOWN,
+                      view & (VIEW_OPEN | VIEW_WATCHED));
 }
 
 /* A run of pages that are to get one protection. */

@@ -107,6 +107,7 @@ install_chaining(void) {
 /* In front of ours, without a call of ours in between: it gets the fault and hands it to us. */
 static void
 program_in_front_chains_to_ours(void) {
+  T_ON_FAULT();
   map();
   install_chaining();
   PUT(p, 1);

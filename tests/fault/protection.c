@@ -113,6 +113,7 @@ asked_protection_is_enforced(void) {
 /* Unfilled pages are inaccessible; a load fills, but doesn't open. */
 static void
 load_of_an_unfilled_page_does_not_open(void) {
+  T_OK(softmap_configure("tracker", "fault"));
   T_OK(softmap_configure("fill", "touch"));
   unsigned char *p = mmap(NULL, t_pages(NPAGES), PROT_READ | PROT_WRITE, MAP_SHARED,
                           t_tmpfile(NULL, (off_t)t_pages(NPAGES)), 0);

@@ -399,6 +399,7 @@ protect_that_fails_once(void) {
 
 static void
 protect_that_always_fails_raises_sigbus(void) {
+  T_ON_FAULT();
   p = T_MAP_NEW(NULL, &fd, 8);
   PUT(p, 1);
   engine_inject(HOST_CALL_protect, 1, UINT32_MAX, ENOMEM);
@@ -415,6 +416,7 @@ static void
 close_that_fails_loses_nothing(void) {
   static const bool first[8] = { true, false, false, false, false, false, false, false };
 
+  T_ON_FAULT();
   p = T_MAP_NEW(NULL, &fd, 8);
   PUT(p, 1);
   engine_inject(HOST_CALL_protect, 1, UINT32_MAX, ENOMEM);

@@ -70,7 +70,7 @@ synced(size_t from, size_t to) {
     for (unsigned p = 0; p < PROCESSES; p++)
       open_elsewhere |= model->open[p][i];
     model->file[i] = model->memory[i];
-    model->dirty[i] = open_elsewhere;
+    model->dirty[i] = open_elsewhere && !engine_is_exact();
   }
 }
 
@@ -107,7 +107,9 @@ store(void) {
     if (work[i].at == NULL || !work[i].may_write)
       continue;
     say("store", i, i + 1);
-    model->memory[i] = (unsigned char)(model->memory[i] + 1 + below(200));
+    do /* not as in the file again, which may count as no store */
+      model->memory[i] = (unsigned char)(model->memory[i] + 1 + below(200));
+    while (model->memory[i] == model->file[i]);
     PUT(work[i].at, model->memory[i]);
     model->dirty[i] = true;
     model->open[me][i] = true;

@@ -16,6 +16,7 @@ page_open_elsewhere_is_written_and_stays_dirty(void) {
   static const bool only_one[4] = { false, true, false, false };
   struct t_stranger s;
 
+  T_OK(setenv("SOFTMAP_TRACKER", "fault", 1)); /* "watch" tells such pages apart */
   p = T_MAP_NEW(path, &fd, 4);
   s = T_STRANGER_WITH(path, 4, S_SHARED);
   T_OK(S_STORE(s, t_pages(1), 's'));

@@ -100,6 +100,19 @@ engine_stats(struct t_at at) {
 }
 #define T_STATS() engine_stats(T_HERE)
 
+/* The suite runs under each tracker (SOFTMAP_TRACKER).  A case that shows what only "fault" does
+ * begins with this. */
+#define T_ON_FAULT() T_OK(softmap_configure("tracker", "fault"))
+
+/* Does a sync know of each page whether it was stored to, also of those that another living process
+ * may be storing to? */
+static inline bool
+engine_is_exact(void) {
+  const char *tracker = getenv("SOFTMAP_TRACKER");
+
+  return tracker != NULL && strcmp(tracker, "watch") == 0;
+}
+
 /* How often a loop runs: as make check, make check-all, make soak. */
 static inline unsigned
 engine_scale(unsigned ci, unsigned all, unsigned soak) {
