@@ -87,6 +87,11 @@ void bare_begin(void);
 void bare_end(void);
 void protect(char *at, size_t npages, int prot);
 
+/* The kernel's own write watch (floor_watch.c): from now on; which pages, how many, and anew.  False:
+ * it can't be had. */
+bool raw_watch_begin(char *at, size_t npages);
+size_t raw_watch_collect(const char *at, size_t npages);
+
 /* ---- Cases --------------------------------------------------------------------------------- */
 
 void case_fault(void);
@@ -94,6 +99,8 @@ void case_mappings(void);
 void case_share(void);
 void case_sync(void);
 void case_sync_clean(void);
+void case_sync_watched(void); /* a part of case_watch */
 void case_fill(void);
+void case_watch(void);
 
 #endif
