@@ -89,8 +89,9 @@ compare_stores(void) {
   int fd = file_of(options.memory, npages);
   struct stores ours = { map_file(fd, npages), npages, pages, count };
   struct stores floor = { shared_memory(npages), npages, pages, count };
-  struct row row = { "watch: stores",  NULL, "WP_ASYNC + PAGEMAP_SCAN", "us/page",
-                     (double)count, 1.1 };
+  struct row row = {
+    "watch: stores", NULL, "WP_ASYNC + PAGEMAP_SCAN", "us/page", (double)count, 1.1
+  };
   if (!pages || !raw_watch_begin(floor.at, npages))
     die("userfaultfd");
   for (size_t i = 0; i < npages; i++)
@@ -141,8 +142,9 @@ compare_sizes(const char *tracker) {
   struct stores small = map_sparse((size_t)1 << 20);
   struct side sides[] = { { run_one_page, &large }, { run_one_page, &small } };
   struct samples samples[2];
-  struct row row = { "sync of one dirty page, 64 GiB sparse", tracker, "the same in 1 MiB",
-                     "us/call", 20, 2 };
+  struct row row = {
+    "sync of one dirty page, 64 GiB sparse", tracker, "the same in 1 MiB", "us/call", 20, 2
+  };
   measure(sides, 2, samples);
   report_row(&row, &samples[0], &samples[1]);
   softmap_munmap(large.at, large.npages * page_size());

@@ -22,8 +22,7 @@ struct group {
 static bool
 is_doubtful(const struct group *group, struct section *section, uint64_t i) {
   uint8_t state = atomic_load(section_state(section, group->first + i));
-  return (group->watched[i / 64] >> (i % 64) & 1) && page_is_filled(state) &&
-         !page_is_dirty(state);
+  return (group->watched[i / 64] >> (i % 64) & 1) && page_is_filled(state) && !page_is_dirty(state);
 }
 
 static int

@@ -101,8 +101,8 @@ map_stamps(struct section *section, int fd, unsigned extent) {
 static int
 reach(struct section *section, unsigned extent) {
   int fd;
-  int error = host_open(&fd, section->dir_fd, "stamps", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                        0600);
+  int error =
+      host_open(&fd, section->dir_fd, "stamps", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (error)
     return error;
   error = map_stamps(section, fd, extent);

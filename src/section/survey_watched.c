@@ -40,13 +40,13 @@ add_lane(struct search *search, uint32_t lane) {
   struct chunk *chunk = search->chunk;
   struct lane_record record;
   unsigned k = extent_of(chunk->page);
-  int error = read_or_zero(search->fds[1], CONTROL_RECORDS + lane * sizeof record, &record,
-                           sizeof record);
+  int error =
+      read_or_zero(search->fds[1], CONTROL_RECORDS + lane * sizeof record, &record, sizeof record);
   if (error || !atomic_load(&record.watches))
     return error;
-  error = read_or_zero(search->fds[1],
-                       control_lane_offset(k, lane) + (chunk->page - extent_first(k)), chunk->lane,
-                       (size_t)chunk->n);
+  error =
+      read_or_zero(search->fds[1], control_lane_offset(k, lane) + (chunk->page - extent_first(k)),
+                   chunk->lane, (size_t)chunk->n);
   for (uint64_t i = 0; i < chunk->n && !error; i++)
     chunk->watched[i] |= chunk->lane[i] & LANE_WATCHED;
   return error;
@@ -70,9 +70,9 @@ count_chunk(struct search *search, uint64_t *count) {
   unsigned k = extent_of(chunk->page);
   uint32_t lanes = atomic_load(&search->header->lanes);
   memset(chunk->watched, 0, sizeof chunk->watched);
-  int error = read_or_zero(search->fds[1],
-                           control_extent_offset(k) + (chunk->page - extent_first(k)),
-                           chunk->states, (size_t)chunk->n);
+  int error =
+      read_or_zero(search->fds[1], control_extent_offset(k) + (chunk->page - extent_first(k)),
+                   chunk->states, (size_t)chunk->n);
   for (uint32_t lane = 0; lane < lanes && !error; lane++)
     error = add_lane(search, lane);
   for (uint64_t i = 0; i < chunk->n && !error; i++) {
@@ -95,7 +95,7 @@ count_all(struct search *search, uint64_t *count) {
     uint8_t summary;
     error = read_or_zero(search->fds[1],
                          control_extent_offset(k) + extent_pages(k) +
-                           ((page - extent_first(k)) >> SUMMARY_SHIFT),
+                             ((page - extent_first(k)) >> SUMMARY_SHIFT),
                          &summary, 1);
     if (error || !(summary & SUMMARY_WATCHED))
       continue;

@@ -75,8 +75,7 @@ address(const struct mapping *mapping, uint64_t page) {
 }
 
 static int
-begin_runs(const struct mapping *mapping, uint64_t first, uint64_t n,
-           const struct track_set *set) {
+begin_runs(const struct mapping *mapping, uint64_t first, uint64_t n, const struct track_set *set) {
   int error = 0;
   for (uint64_t i = 0; i < n && !error;) {
     uint64_t end = i;
@@ -256,8 +255,7 @@ mark(struct section *section, uint64_t page) {
 static bool
 was_armed(const struct mapping *mapping, uint64_t page, uint32_t settlings) {
   struct section *section = mapping->section;
-  if ((mapping_view(mapping, page) & VIEW_WATCHED) ||
-      atomic_load(&section->settlings) != settlings)
+  if ((mapping_view(mapping, page) & VIEW_WATCHED) || atomic_load(&section->settlings) != settlings)
     return true;
   if (!(atomic_load(section_lane(section, page)) & LANE_WATCHED))
     return false;
@@ -270,7 +268,8 @@ was_armed(const struct mapping *mapping, uint64_t page, uint32_t settlings) {
 static int
 mark_run(const struct mapping *mapping, const struct host_run *run, uint32_t settlings) {
   uintptr_t last = (uintptr_t)run->end - 1;
-  uint64_t page = mapping->first + (((uintptr_t)run->start - mapping->start) >> host_config.page_shift);
+  uint64_t page =
+      mapping->first + (((uintptr_t)run->start - mapping->start) >> host_config.page_shift);
   uint64_t end = mapping->first + ((last - mapping->start) >> host_config.page_shift) + 1;
   int error = 0;
   for (; page < end && !error; page++)
@@ -380,9 +379,8 @@ settle_group(const struct mapping *mapping, uint64_t first, uint64_t n) {
   struct track_set set = { { 0 } };
   uint32_t settlings = atomic_fetch_add(&section->settlings, 1); /* one less than it is now */
   section_bits_take(section, first, n);
-  int error = close_armed(mapping, first, n, &set)
-                ? ask_closed(mapping, first, n, &set, settlings)
-                : 0;
+  int error =
+      close_armed(mapping, first, n, &set) ? ask_closed(mapping, first, n, &set, settlings) : 0;
   section_bits_drop(section, first, n);
   return error;
 }

@@ -104,7 +104,7 @@ refused_when_asked(void) {
 }
 
 static const struct t_case cases[] = {
-  T_CASE(configure_says_so),    T_CASE(auto_is_fault), T_CASE(variable_gets_a_line),
-  T_CASE(refused_later),        T_CASE(refused_when_asked),
+  T_CASE(configure_says_so), T_CASE(auto_is_fault),      T_CASE(variable_gets_a_line),
+  T_CASE(refused_later),     T_CASE(refused_when_asked),
 };
 T_MAIN(cases)
