@@ -166,11 +166,26 @@ lay_over_job(void *arg) {
   return coherent_lay_over(work->state, work->iov, work->n, work->offset, work->len);
 }
 
+static int
+gather_job(void *arg) {
+  const struct work *work = arg;
+  return coherent_gather(work->state, work->offset, work->len);
+}
+
+/* What was stored to and isn't marked is marked. */
+static void
+gather(struct coherent *state, uint64_t offset, uint64_t len) {
+  struct work work = { .state = state, .offset = offset, .len = len };
+  if (coherent_is_watched(state, offset, len) && keeper_run(gather_job, &work))
+    host_yield(); /* what the file has is the best we have */
+}
+
 bool
 shim_read_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
   struct coherent state;
   if (!begin(op, &state, fd))
     return false;
+  gather(&state, offset, len);
   coherent_look(&state, offset, len);
   save(op, &state);
   host_signals_set(&op->mask); /* nothing is held that another could wait for */
@@ -182,6 +197,8 @@ shim_read_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offse
   struct coherent state = restore(op);
   struct work work = { &state, iov, n, offset, got > 0 ? (uint64_t)got : 0, false };
   host_signals_block(&op->mask);
+  if (got > 0)
+    gather(&state, offset, work.len);
   if (got > 0 && coherent_must_lay_over(&state, offset, work.len) &&
       keeper_run(lay_over_job, &work))
     host_yield(); /* what the file has is the best we have */
@@ -202,11 +219,20 @@ let_faults_through(void) {
   host_signals_set(&most);
 }
 
+static int
+unwatch_job(void *arg) {
+  const struct work *work = arg;
+  return coherent_unwatch(work->state, work->offset, work->len);
+}
+
 bool
 shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
   struct coherent state;
   if (!begin(op, &state, fd))
     return false;
+  struct work work = { .state = &state, .offset = offset, .len = len };
+  if (coherent_is_watched(&state, offset, len) && keeper_run(unwatch_job, &work))
+    host_yield(); /* what is watched is treated as what is not clean */
   if (coherent_hold(&state, offset, len))
     host_yield(); /* no memory to hold them: they are treated as those that are not clean */
   save(op, &state);

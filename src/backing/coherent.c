@@ -7,7 +7,10 @@
 #include "backing/file.h"
 #include "backing/fill.h"
 #include "backing/keeper.h"
+#include "backing/writeback.h"
 #include "host/arena.h"
+#include "section/stamp.h"
+#include "track/track.h"
 
 static uint64_t
 smaller(uint64_t a, uint64_t b) {
@@ -73,6 +76,57 @@ walk_piece(struct walk *walk, uint64_t max, unsigned char **at) {
     return 0;
   *at = (unsigned char *)walk->iov->iov_base + walk->skip;
   return (size_t)smaller(max, walk->iov->iov_len - walk->skip);
+}
+
+/* ---- What is watched ------------------------------------------------------------------------ */
+
+bool
+coherent_is_watched(const struct coherent *op, uint64_t offset, uint64_t len) {
+  uint64_t first, end;
+  if (!stamp_is_wanted(op->section))
+    return false;
+  if (lane_any_watches(op->section))
+    return true;
+  pages_of(op->section, offset, len, &first, &end);
+  while (first < end && !(atomic_load(section_lane(op->section, first)) & LANE_WATCHED))
+    first++;
+  return first < end;
+}
+
+int
+coherent_gather(struct coherent *op, uint64_t offset, uint64_t len) {
+  uint64_t first, end;
+  pages_of(op->section, offset, len, &first, &end);
+  return first < end ? writeback_gather(op->section, first, end - first) : 0;
+}
+
+/* Under the sync lock: what a sync has asked its kernel about is marked then. */
+int
+coherent_unwatch(struct coherent *op, uint64_t offset, uint64_t len) {
+  struct section *section = op->section;
+  uint64_t first, end;
+  pages_of(section, offset, len, &first, &end);
+  if (first == end)
+    return 0;
+  lock_take(&section->sync_lock);
+  int error = track_settle_all(section, first, end - first);
+  lock_drop(&section->sync_lock);
+  for (uint64_t page = first; page < end && !error && lane_any_watches(section); page++) {
+    uint64_t watched = 0;
+    if (atomic_load(section_summary(section, page)) & SUMMARY_WATCHED)
+      error = lane_watched(section, page, 1, LANE_MAX, &watched);
+    if (watched)
+      section_mark(section, page);
+  }
+  return error;
+}
+
+/* Asked when the page is in our hand: who begins to watch it now sees that. */
+static bool
+may_be_watched(struct section *section, uint64_t page) {
+  return stamp_is_wanted(section) &&
+         ((atomic_load(section_lane(section, page)) & LANE_WATCHED) ||
+          lane_may_be_watched(section, page));
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */
@@ -150,7 +204,19 @@ is_claimed(const struct coherent *op, uint64_t page) {
   return op->claimed && page >= op->first && i < op->npages && (op->claimed[i / 64] >> i % 64 & 1);
 }
 
-/* Clean -> filling, in our hand. */
+/* Out of our hand; false if others have taken the page over. */
+static bool
+let_go(struct section *section, uint64_t page, enum page_state state) {
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
+  if (!(atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING) & LANE_FILLING) ||
+      !page_step(section_state(section, page), filling, (uint8_t)state))
+    return false;
+  summary_set(section, page, state == PAGE_DIRTY ? SUMMARY_DIRTY : SUMMARY_UNFLUSHED);
+  return true;
+}
+
+/* Clean -> filling, in our hand.  What is watched may be stored to at any moment, whoever has it in
+ * hand: dirty. */
 static bool
 claim(struct section *section, uint64_t page) {
   page_byte *lane = section_lane(section, page);
@@ -160,21 +226,14 @@ claim(struct section *section, uint64_t page) {
     return false;
   if (atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)
     return false; /* another thread of ours is at it */
-  if (page_step(state, was, page_in_hand(PAGE_FILLING, section->lane)))
-    return true;
-  atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
-  return false;
-}
-
-/* As in the file, which nobody has flushed since; false if others have taken the page over. */
-static bool
-let_go(struct section *section, uint64_t page) {
-  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
-  if (!(atomic_fetch_and(section_lane(section, page), (uint8_t)~LANE_FILLING) & LANE_FILLING) ||
-      !page_step(section_state(section, page), filling, PAGE_WRITTEN))
+  if (!page_step(state, was, page_in_hand(PAGE_FILLING, section->lane))) {
+    atomic_fetch_and(lane, (uint8_t)~LANE_FILLING);
     return false;
-  summary_set(section, page, SUMMARY_UNFLUSHED);
-  return true;
+  }
+  if (!may_be_watched(section, page))
+    return true;
+  (void)let_go(section, page, PAGE_DIRTY);
+  return false;
 }
 
 static size_t
@@ -253,8 +312,13 @@ coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) 
       page = run; /* as in the file */
     }
     result = result ? result : error;
+    /* As in the file, which nobody has flushed since; without a stamp it can't be said to be so. */
+    enum page_state state = PAGE_WRITTEN;
+    if (run > page && stamp_is_wanted(op->section) &&
+        stamp_pages(op->section, page, run - page, LANE_FILLING))
+      state = PAGE_DIRTY;
     for (; page < run; page++)
-      if (!let_go(op->section, page)) {
+      if (!let_go(op->section, page, state)) {
         op->claimed[(page - op->first) / 64] &= ~((uint64_t)1 << (page - op->first) % 64);
         *rest = true;
       }

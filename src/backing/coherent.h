@@ -23,6 +23,14 @@ SOFTMAP_MUST_CHECK int coherent_prepare(struct section *section);
 /* Does that have something to do? */
 bool coherent_is_prepared(struct section *section, uint64_t file_size);
 
+/* Are there pages in [offset, offset + len) that may be stored to without a mark? */
+bool coherent_is_watched(const struct coherent *op, uint64_t offset, uint64_t len);
+/* Then, before looking: mark those that were.  [keeper] */
+SOFTMAP_MUST_CHECK int coherent_gather(struct coherent *op, uint64_t offset, uint64_t len);
+/* And before holding: take the watch off them; what other processes watch is marked.  [keeper; no
+ * page is held] */
+SOFTMAP_MUST_CHECK int coherent_unwatch(struct coherent *op, uint64_t offset, uint64_t len);
+
 /* Before a read: note what is dirty in [offset, offset + len). */
 void coherent_look(struct coherent *op, uint64_t offset, uint64_t len);
 /* After it: is there something to lay over the `got` bytes that were read? */
@@ -34,8 +42,8 @@ SOFTMAP_MUST_CHECK int coherent_lay_over(struct coherent *op, const struct iovec
 /* Before a write: hold the clean pages of the range.  All signals are blocked until it is settled.
  * ENOMEM.  [the section is prepared] */
 SOFTMAP_MUST_CHECK int coherent_hold(struct coherent *op, uint64_t offset, uint64_t len);
-/* After it: follow the file's size, remember that the change was ours, bring `put` bytes at offset from the file into the pages that are held, and let them
- * go.  *rest: there are pages that were not held.  [keeper] */
+/* After it: follow the file's size, remember that the change was ours, bring `put` bytes at offset
+ * from the file into the pages that are held, and let them go.  *rest: there are pages that were not held.  [keeper] */
 SOFTMAP_MUST_CHECK int coherent_settle(struct coherent *op, uint64_t offset, uint64_t put,
                                        bool *rest);
 /* Wait until nobody of this process fills such a page.  [not on a keeper] */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backing/fill.h"
 #include "backing/keeper.h"
 #include "section/scan.h"
 #include "section/stamp.h"
@@ -25,6 +26,36 @@ is_doubtful(const struct group *group, struct section *section, uint64_t i) {
   return (group->watched[i / 64] >> (i % 64) & 1) && page_is_filled(state) && !page_is_dirty(state);
 }
 
+static bool
+is_watched(struct section *section, uint64_t page, int *error) {
+  uint64_t watched = 0;
+  if (atomic_load(section_lane(section, page)) & LANE_WATCHED)
+    return true;
+  *error = lane_watched(section, page, 1, LANE_MAX, &watched);
+  return watched;
+}
+
+/* A page that is in somebody's hand can't be marked.  As long as it is watched, that is somebody who
+ * is just going to see it, and to let it go (backing/coherent.c, refresh.c); or who died. */
+static int
+mark(struct section *section, uint64_t page, uint64_t *count) {
+  int error = 0;
+  for (unsigned naps = 0; !error; naps++) {
+    if (section_mark(section, page)) {
+      ++*count;
+      return 0;
+    }
+    if (page_kind(atomic_load(section_state(section, page))) != PAGE_FILLING ||
+        !is_watched(section, page, &error))
+      return error;
+    if (naps < 1000)
+      host_nap(20000);
+    else
+      error = fill_wait(section, page);
+  }
+  return error;
+}
+
 static int
 compare(struct section *section, uint64_t first, uint64_t n, uint64_t *count) {
   unsigned char *bytes = keeper_buffer();
@@ -36,15 +67,15 @@ compare(struct section *section, uint64_t first, uint64_t n, uint64_t *count) {
   if (error)
     return error;
   memset(bytes + got, 0, len - got);
-  for (uint64_t i = 0; i < n; i++) {
+  for (uint64_t i = 0; i < n && !error; i++) {
     struct stamp now = stamp_of(bytes + i * page_size, page_size);
     struct stamp was = { { 0 } };
     if (has_place)
       was = stamp_get(section, first + i);
     if (now.half[0] != was.half[0] || now.half[1] != was.half[1])
-      *count += section_mark(section, first + i);
+      error = mark(section, first + i, count);
   }
-  return 0;
+  return error;
 }
 
 int

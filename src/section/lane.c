@@ -312,6 +312,24 @@ lane_watched(struct section *section, uint64_t first, uint64_t n, uint32_t lane,
   return error;
 }
 
+bool
+lane_may_be_watched(struct section *section, uint64_t page) {
+  uint32_t lanes = atomic_load(&section->control->lanes);
+  unsigned k = extent_of(page);
+  uint64_t watched = 0;
+  if (!lane_any_watches(section) ||
+      !(atomic_load(section_summary(section, page)) & SUMMARY_WATCHED))
+    return false;
+  lock_take(&section->peers_lock);
+  bool is_known = lanes <= LANE_MAX && section->peers[k].count >= lanes;
+  for (uint32_t lane = 0; lane < lanes && is_known; lane++)
+    if (lane != section->lane && atomic_load(&lane_record(section, lane)->watches))
+      add_watched(section->peers[k].lanes + lane * extent_pages(k) + (page - extent_first(k)), 1,
+                  &watched);
+  lock_drop(&section->peers_lock);
+  return !is_known || watched;
+}
+
 int
 lane_dead_watches(struct section *section, uint32_t lane, uint64_t *token) {
   uint64_t now = atomic_load(&lane_record(section, lane)->watches);

@@ -269,6 +269,8 @@ SOFTMAP_MUST_CHECK int lane_look(struct section *section, struct lane_census *ou
 bool lane_any_watches(struct section *section);
 SOFTMAP_MUST_CHECK int lane_watched(struct section *section, uint64_t first, uint64_t n,
                                     uint32_t lane, uint64_t *bits);
+/* Does another lane watch the page, or is that unknown without a descriptor? */
+bool lane_may_be_watched(struct section *section, uint64_t page);
 /* Ours does from now on. */
 void lane_note_watching(struct section *section);
 /* *token: not 0 if a dead lane's pages are to be judged; and they were. */

@@ -392,6 +392,7 @@ truncate_file(struct section *section, int fd, uint64_t size) {
   int error = 0;
   if (size < old_size) {
     uint64_t end = pages_of(old_size), reach = section_reach(section);
+    atomic_fetch_or(&section->control->watch, CONTROL_CUT);
     atomic_store(&section->control->size, size);
     for (uint64_t page = size >> host_config.page_shift; page < end && page < reach && !error;
          page++)

@@ -105,13 +105,14 @@ stamp_page(struct section *section, uint64_t page) {
     return 0;
   if (!claims_begin(section, page, 1))
     return 0; /* in another keeper's hand, who stamps it */
-  atomic_fetch_or(lane, LANE_FILLING);
   int error = 0;
-  bool has = page_step(state, was, filling);
-  if (has)
-    error = stamp_pages(section, page, 1, LANE_FILLING);
-  if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
-    page_step(state, filling, was);
+  if (!(atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)) { /* else coherent.c has it */
+    bool has = page_step(state, was, filling);
+    if (has)
+      error = stamp_pages(section, page, 1, LANE_FILLING);
+    if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
+      page_step(state, filling, was);
+  }
   claims_end(section);
   return error;
 }
@@ -243,8 +244,9 @@ mark(struct section *section, uint64_t page) {
       atomic_load(&section->control->lanes) > 1)
     return judge_page(section, page, &stored);
   while (!section_mark(section, page)) {
-    if (page_kind(atomic_load(section_state(section, page))) != PAGE_FILLING)
-      break;
+    if (page_kind(atomic_load(section_state(section, page))) != PAGE_FILLING ||
+        !(atomic_load(section_lane(section, page)) & LANE_WATCHED))
+      break; /* or what the kernel tells of is marked since long */
     host_nap(20000); /* in the hand of who will see that it is watched, and let it be */
   }
   return 0;
