@@ -91,24 +91,24 @@ begin_runs(const struct mapping *mapping, uint64_t first, uint64_t n, const stru
 
 /* ---- Arming -------------------------------------------------------------------------------- */
 
-/* A clean page that was filled when nobody wanted stamps: while nobody can open it. */
+/* A clean page that was filled when nobody wanted stamps: while nobody can open it.  One that is
+ * watched without a stamp, which growth makes, counts as stored to, and is left so. */
 static int
 stamp_page(struct section *section, uint64_t page) {
   page_byte *lane = section_lane(section, page);
   page_byte *state = section_state(section, page);
   uint8_t was = atomic_load(state);
-  if (was != PAGE_CLEAN && was != PAGE_WRITTEN)
-    return 0;
   uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
   struct stamp stamp = stamp_get(section, page);
-  if (stamp.half[0] || stamp.half[1])
+  uint64_t watched = 0;
+  if ((was != PAGE_CLEAN && was != PAGE_WRITTEN) || stamp.half[0] || stamp.half[1] ||
+      !claims_begin(section, page, 1)) /* else: in another keeper's hand, who stamps it */
     return 0;
-  if (!claims_begin(section, page, 1))
-    return 0; /* in another keeper's hand, who stamps it */
   int error = 0;
   if (!(atomic_fetch_or(lane, LANE_FILLING) & LANE_FILLING)) { /* else coherent.c has it */
     bool has = page_step(state, was, filling);
-    if (has)
+    error = lane_watched(section, page, 1, LANE_MAX, &watched);
+    if (has && !error && !watched && !(atomic_load(lane) & LANE_WATCHED))
       error = stamp_pages(section, page, 1, LANE_FILLING);
     if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
       page_step(state, filling, was);

@@ -193,6 +193,23 @@ cut_off_and_grown_again(void) {
   T_EQ(pages_synced(p, PAGES), 1);
 }
 
+/* Pages of holes that came to exist have no stamp; what is stored to them isn't stamped by who maps
+ * them once more. */
+static void
+stored_to_before_a_second_mapping(void) {
+  map();
+  store_to(0, 1, PAGES, false, 6);
+  T_EQ(pages_synced(p, PAGES), PAGES);
+  T_OK(ftruncate(fd, 0));
+  T_EQ(pages_synced(p, PAGES), 0);
+  T_OK(ftruncate(fd, (off_t)t_pages(PAGES)));
+  T_EQ(pages_synced(p, PAGES), 0);
+  PUT(p + t_pages(2), 's');
+  (void)T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
+  T_EQ(pages_synced(p, PAGES), 1);
+  T_FILE_BYTE(fd, (off_t)t_pages(2), 's');
+}
+
 static void
 child_is_watched_again(void) {
   pid_t pid;
@@ -247,6 +264,7 @@ static const struct t_case cases[] = {
   T_CASE(protections_keep_stores),
   T_CASE(moved_memory_is_watched_again),
   T_CASE(cut_off_and_grown_again),
+  T_CASE(stored_to_before_a_second_mapping),
   T_CASE(child_is_watched_again),
   T_CASE(holes_may_be_unmapped_again),
 };
