@@ -133,6 +133,14 @@ judge_own(struct section *section) {
   return judge(section, 0, section_npages(section), section->lane);
 }
 
+static int
+judge_all(struct section *section, uint32_t lane) {
+  lock_take(&section->resize_lock);
+  int error = extent_reach(section, section_npages_all(section));
+  lock_drop(&section->resize_lock);
+  return error ? error : judge(section, 0, section_npages(section), lane);
+}
+
 int
 judge_dead(struct section *section) {
   uint32_t lanes = atomic_load(&section->control->lanes);
@@ -142,7 +150,7 @@ judge_dead(struct section *section) {
     if (lane != section->lane)
       error = lane_dead_watches(section, lane, &token);
     if (!error && token)
-      error = judge(section, 0, section_npages(section), lane);
+      error = judge_all(section, lane);
     if (!error && token)
       lane_was_judged(section, lane, token);
   }

@@ -91,7 +91,7 @@ judge_owner_before(struct section *section) {
   if (!atomic_load(&record->watches) || section->data_fd < 0)
     return 0;
   lock_take(&section->resize_lock);
-  int error = extent_reach(section, section_npages(section));
+  int error = extent_reach(section, section_npages_all(section));
   lock_drop(&section->resize_lock);
   return error ? error : judge_own(section);
 }
