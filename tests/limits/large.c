@@ -117,7 +117,7 @@ many_mappings_of_one_file(void) {
   for (size_t i = 0; i < N; i++)
     T_OK(munmap(p[i], t_pages(1)));
   T_EQ(T_STATS().mappings_now, 0);
-  T_CHECK(now() - begin < (getenv("SOFTMAP_TEST_SANITIZER") != NULL ? 300 : 60));
+  T_CHECK(now() - begin < 60 * t_slowness());
 }
 
 static void

@@ -34,16 +34,6 @@ now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static double
-hang_seconds(void) {
-  const char *sanitizer = getenv("SOFTMAP_TEST_SANITIZER");
-  const char *valgrind = getenv("SOFTMAP_TEST_VALGRIND");
-
-  if (valgrind != NULL && *valgrind != '\0')
-    return HANG_SECONDS * 10;
-  return sanitizer != NULL && *sanitizer != '\0' ? HANG_SECONDS * 3 : HANG_SECONDS;
-}
-
 /* ---- Workers --------------------------------------------------------------------------------- */
 
 static void
@@ -82,7 +72,7 @@ look_for_hangs(unsigned except) {
     if (ops != seen[w].ops || w == except) {
       seen[w].ops = ops;
       seen[w].since = now();
-    } else if (now() - seen[w].since > hang_seconds()) {
+    } else if (now() - seen[w].since > HANG_SECONDS * t_slowness()) {
       if (except < WORKERS)
         t_note("worker %u (%d) is stopped: %s", except, (int)worker[except].pid,
                op_names[atomic_load(&storm->worker[except].op)]);

@@ -20,6 +20,18 @@ t_limit_this_process(unsigned seconds) {
   (void)alarm(seconds);
 }
 
+static bool
+is_set(const char *name) {
+  const char *value = getenv(name);
+
+  return value != NULL && *value != '\0';
+}
+
+int
+t_slowness(void) {
+  return is_set("SOFTMAP_TEST_VALGRIND") ? 10 : is_set("SOFTMAP_TEST_SANITIZER") ? 3 : 1;
+}
+
 pid_t
 t_fork(void) {
   pid_t parent = getpid();

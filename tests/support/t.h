@@ -205,6 +205,8 @@ void t_stores(struct t_at at, volatile unsigned char *p, unsigned char value);
 
 /* Gives this process, which was just forked, a time limit, and an end when its parent ends. */
 void t_limit_this_process(unsigned seconds);
+/* How many times longer things may take here: under a sanitizer or valgrind. */
+int t_slowness(void);
 /* fork, with t_limit_this_process in the child. */
 pid_t t_fork(void);
 void t_reap(struct t_at at, pid_t pid, int want);
