@@ -23,6 +23,7 @@ complete -c softmap -n '__fish_seen_subcommand_from run' -l tracker -x -a 'auto 
 complete -c softmap -n '__fish_seen_subcommand_from run' -l fill -x -a 'auto whole touch' -d 'When pages are read'
 complete -c softmap -n '__fish_seen_subcommand_from run' -l coherence -x -a 'full none' -d 'Whether read and write see the mappings'
 complete -c softmap -n '__fish_seen_subcommand_from run' -l report -d 'Say what softmap did'
+complete -c softmap -n '__fish_seen_subcommand_from run' -l trace -r -F -d 'What happens to the pages goes to a file'
 complete -c softmap -n '__fish_seen_subcommand_from run' -l force -d 'Run a static program without softmap'
 complete -c softmap -n '__fish_seen_subcommand_from run' -x -a '(__fish_complete_subcommand)'
 

@@ -19,6 +19,7 @@
   "      --fill=HOW             when pages are read: auto (default), whole, touch\n"               \
   "      --coherence=full|none  whether read and write see the mappings (default: full)\n"         \
   "      --report[=FILE]        say at the end what softmap did; JSON if FILE ends in .json\n"     \
+  "      --trace=FILE           what happens to the pages goes to FILE, for softmap trace\n"       \
   "      --dir=DIR              use this section directory\n"                                      \
   "      --force                run a static or set-uid program, too: without softmap\n"           \
   "  -h, --help                 say this\n"                                                        \
@@ -26,7 +27,7 @@
   "Exit status: the program's; 128+N if signal N ended it; 125 if softmap failed; 126 if the\n"    \
   "program can't be started; 127 if there is none.\n"
 
-enum { MAP = 256, TRACKER, FILL, COHERENCE, REPORT, DIRECTORY, FORCE };
+enum { MAP = 256, TRACKER, FILL, COHERENCE, REPORT, TRACE, DIRECTORY, FORCE };
 
 /* `text` is freed. */
 static int
@@ -120,6 +121,9 @@ take_option(struct run *run, int option) {
   case REPORT:
     run->report_to = optarg ? optarg : "";
     return 0;
+  case TRACE:
+    run->trace = optarg;
+    return *optarg ? 0 : usage(text_of("--trace: the file's name is empty"));
   case DIRECTORY:
     return set_dir(run, optarg);
   case FORCE:
@@ -144,6 +148,8 @@ prepare(struct run *run) {
     run->before = environment_sections(run);
   if (!status && run->report_to)
     status = report_make(run);
+  if (!status && run->trace)
+    status = trace_prepare(run);
   return status;
 }
 
@@ -155,6 +161,7 @@ run_program(int argc, char **argv) {
     { "fill", required_argument, NULL, FILL },
     { "coherence", required_argument, NULL, COHERENCE },
     { "report", optional_argument, NULL, REPORT },
+    { "trace", required_argument, NULL, TRACE },
     { "dir", required_argument, NULL, DIRECTORY },
     { "force", no_argument, NULL, FORCE },
     { "help", no_argument, NULL, 'h' },
@@ -180,11 +187,14 @@ run_program(int argc, char **argv) {
     int report_status = run.counters ? report_write(&run) : 0;
     if (report_status && !status)
       status = report_status;
+    if (run.trace)
+      trace_say(&run);
   }
   for (char **name = run.before; name && *name; name++)
     free(*name);
   free(run.before);
   free(run.path);
+  free(run.trace_path);
   free(run.map);
   return status;
 }

@@ -20,10 +20,12 @@ struct run {
   const char *fill;
   const char *coherence;
   const char *report_to; /* NULL: no report; "": standard error */
+  const char *trace;     /* NULL: none; what the user said */
   bool force;
   char *path;              /* of the program's file; to be freed */
   struct report *counters; /* NULL: no report */
   int report_fd;
+  char *trace_path; /* absolute; to be freed */
   char **before;           /* names of the sections that there were; ends in NULL; to be freed */
 };
 
@@ -60,5 +62,12 @@ void after_recover(const struct run *run, bool may_speak);
 int report_make(struct run *run);
 /* Writes the report.  0, or the exit status. */
 int report_write(const struct run *run);
+
+/* ---- The trace (run_trace.c) ---------------------------------------------------------------- */
+
+/* Makes room for a new trace: one of before is removed.  0, or the exit status. */
+int trace_prepare(struct run *run);
+/* Says where it is, and how to look at it. */
+void trace_say(const struct run *run);
 
 #endif

@@ -149,6 +149,8 @@ environment_set(const struct run *run) {
     status = set("SOFTMAP_FILL", run->fill);
   if (!status)
     status = set("SOFTMAP_COHERENCE", run->coherence);
+  if (!status)
+    status = set("SOFTMAP_TRACE", run->trace_path);
   free(dir);
   free(shim);
   return status;
