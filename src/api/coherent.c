@@ -275,17 +275,16 @@ shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offs
 struct sync_request {
   struct section *section;
   uint64_t first, npages;
-  bool flush;
 };
 
 static int
 sync_job(void *arg) {
   const struct sync_request *request = arg;
-  return writeback(request->section, request->first, request->npages, request->flush);
+  return writeback(request->section, request->first, request->npages, false);
 }
 
 int
-shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
+shim_write_dirty(int fd, uint64_t offset, uint64_t len) {
   sigset_t mask;
   int error = 0;
   host_signals_block(&mask);
@@ -294,9 +293,80 @@ shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush) {
     uint64_t first = offset >> host_config.page_shift;
     uint64_t end = len < UINT64_MAX - offset ? ((offset + len - 1) >> host_config.page_shift) + 1
                                              : UINT64_MAX >> host_config.page_shift;
-    struct sync_request request = { section, first, len ? end - first : 0, flush };
+    struct sync_request request = { section, first, len ? end - first : 0 };
     error = keeper_run(sync_job, &request);
     section_release(section);
+  }
+  host_signals_set(&mask);
+  return error;
+}
+
+/* ---- Descriptors of the caller's ------------------------------------------------------------- */
+
+/* A descriptor on its way, or that has come, to the keepers' table. */
+struct parcel {
+  struct section *section;
+  uint64_t ticket;
+  int fd;
+};
+
+/* It may be another file's by now. */
+static int
+accept_job(void *arg) {
+  struct parcel *parcel = arg;
+  struct host_stat stat;
+  int error = keeper_take(parcel->ticket, &parcel->fd);
+  if (error)
+    return error;
+  error = host_stat_fd(parcel->fd, &stat);
+  if (!error && stat.device == parcel->section->key.device &&
+      stat.inode == parcel->section->key.inode)
+    return 0;
+  int close_error = host_close(parcel->fd);
+  return error ? error : close_error ? close_error : ENOENT;
+}
+
+/* Nobody else can map or unmap meanwhile: so it doesn't wait for a disk. */
+static int
+hand_over(struct parcel *parcel, int fd) {
+  struct space_call call;
+  space_lock(&call);
+  int error = keeper_post(fd, &parcel->ticket);
+  if (!error)
+    error = keeper_run(accept_job, parcel);
+  space_unlock(&call);
+  return error;
+}
+
+struct flushing {
+  struct parcel parcel;
+  int (*flush)(int fd);
+};
+
+/* Where no descriptor could be had the mappings are flushed through ours, and the call goes on. */
+static int
+flush_job(void *arg) {
+  const struct flushing *flushing = arg;
+  if (flushing->parcel.fd < 0) {
+    int error = writeback(flushing->parcel.section, 0, UINT64_MAX >> host_config.page_shift, true);
+    return error ? error : ENOENT;
+  }
+  int error = writeback_through(flushing->parcel.section, flushing->flush, flushing->parcel.fd);
+  int close_error = host_close(flushing->parcel.fd);
+  return error ? error : close_error;
+}
+
+int
+shim_flush(int fd, bool data_only) {
+  sigset_t mask;
+  int error = ENOENT;
+  host_signals_block(&mask);
+  struct flushing flushing = { { .section = hold(fd) }, data_only ? host_flush : host_flush_all };
+  if (flushing.parcel.section) {
+    if (hand_over(&flushing.parcel, fd))
+      flushing.parcel.fd = -1;
+    error = keeper_run(flush_job, &flushing);
+    section_release(flushing.parcel.section);
   }
   host_signals_set(&mask);
   return error;

@@ -78,8 +78,12 @@ void shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t
 int shim_truncate(int fd, uint64_t size);
 
 /* Before the kernel reads [offset, offset + len) of a file for another purpose: write what is dirty
- * there.  With `flush`, as fsync of the mappings.  0, or the errno of a failed write. */
-int shim_write_dirty(int fd, uint64_t offset, uint64_t len, bool flush);
+ * there.  0, or the errno of a failed write. */
+int shim_write_dirty(int fd, uint64_t offset, uint64_t len);
+
+/* fdatasync, or fsync, of a file that has a section, and of its mappings, in one flush.  0, or an errno,
+ * ENOENT among them if it has none: then nothing was done, and the call is the program's to make. */
+int shim_flush(int fd, bool data_only);
 
 /* ---- The end ------------------------------------------------------------------------------- */
 

@@ -87,10 +87,10 @@ settle(struct section *section, uint8_t to) {
 }
 
 int
-flush_written(struct section *section) {
+flush_written(struct section *section, int (*flush)(int fd), int fd) {
   lane_note_flushing(section, true);
   bool is_ours = take(section);
-  int error = host_flush(section->file_fd);
+  int error = flush(fd);
   if (error)
     counter_add(COUNT_WRITE_ERRORS, 1);
   else

@@ -378,8 +378,15 @@ writeback_gather(struct section *section, uint64_t first, uint64_t npages) {
   return error;
 }
 
+/* How the file is flushed in the end; NULL: not at all. */
+struct flushing {
+  int (*flush)(int fd);
+  int fd;
+};
+
 static int
-write_back(struct section *section, uint64_t first, uint64_t npages, bool flush, bool gathers) {
+write_back(struct section *section, uint64_t first, uint64_t npages,
+           const struct flushing *flushing, bool gathers) {
   lock_take(&section->sync_lock);
   trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
@@ -388,8 +395,8 @@ write_back(struct section *section, uint64_t first, uint64_t npages, bool flush,
     error = write_all(section, first, npages);
     error = error ? error : gather_error;
   }
-  if (!error && flush)
-    error = flush_written(section);
+  if (!error && flushing)
+    error = flush_written(section, flushing->flush, flushing->fd);
   lock_drop(&section->sync_lock);
   int pending = atomic_exchange(&section->pending_error, 0);
   return error ? error : pending;
@@ -397,10 +404,17 @@ write_back(struct section *section, uint64_t first, uint64_t npages, bool flush,
 
 int
 writeback(struct section *section, uint64_t first, uint64_t npages, bool flush) {
-  return write_back(section, first, npages, flush, true);
+  struct flushing flushing = { host_flush, section->file_fd };
+  return write_back(section, first, npages, flush ? &flushing : NULL, true);
 }
 
 int
 writeback_marked(struct section *section, uint64_t first, uint64_t npages) {
-  return write_back(section, first, npages, false, false);
+  return write_back(section, first, npages, NULL, false);
+}
+
+int
+writeback_through(struct section *section, int (*flush)(int fd), int fd) {
+  struct flushing flushing = { flush, fd };
+  return write_back(section, 0, section_npages_all(section), &flushing, true);
 }

@@ -14,6 +14,9 @@ SOFTMAP_MUST_CHECK int writeback_marked(struct section *section, uint64_t first,
 /* Make the states tell what a sync would write: what trackers know only when they are asked is
  * marked.  [keeper] */
 SOFTMAP_MUST_CHECK int writeback_gather(struct section *section, uint64_t first, uint64_t npages);
+/* Write all dirty pages, and flush the file by `flush` through another descriptor of it: so its errors
+ * are told to whoever asked.  [keeper] */
+SOFTMAP_MUST_CHECK int writeback_through(struct section *section, int (*flush)(int fd), int fd);
 /* Read the pages of the range again that are clean and closed everywhere (MS_INVALIDATE).
  * [keeper] */
 SOFTMAP_MUST_CHECK int refresh(struct section *section, uint64_t first, uint64_t npages);

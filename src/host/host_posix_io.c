@@ -126,16 +126,26 @@ host_resize(int fd, uint64_t size) {
   return error;
 }
 
-int
-host_flush(int fd) {
+static int
+flush(long call, int fd) {
   int error = inject_before(HOST_CALL_flush);
   if (error != 0)
     return error;
   do
-    error = raw_error(raw1(SYS_fdatasync, fd));
+    error = raw_error(raw1(call, fd));
   while (error == EINTR);
   inject_after(HOST_CALL_flush);
   return error;
+}
+
+int
+host_flush(int fd) {
+  return flush(SYS_fdatasync, fd);
+}
+
+int
+host_flush_all(int fd) {
+  return flush(SYS_fsync, fd);
 }
 
 static uint64_t

@@ -129,7 +129,7 @@ around_change(struct around *around, int fd, off_t offset, uint64_t len) {
   if (shim_has_section(fd)) {
     note(around, fd, NULL, 0, offset, false);
     /* What is dirty there must not come back: it can't be told from what the kernel puts there. */
-    if (len == 0 || shim_write_dirty(fd, around->at, len, false) == 0)
+    if (len == 0 || shim_write_dirty(fd, around->at, len) == 0)
       around->is_busy = shim_write_begin(&around->op, fd, around->at, len);
     begin(around);
   }

@@ -214,15 +214,18 @@ posix_fallocate64(int fd, off64_t offset, off64_t len) {
 
 /* ---- Flushing ------------------------------------------------------------------------------ */
 
-/* What the mappings have is part of the file.  Whichever fails is told. */
-static int
-write_mapped(int fd, bool flush) {
+/* What the mappings have is part of the file.  True: it was flushed with them, or that failed. */
+static bool
+flush_mapped(int fd, bool data_only, int *result) {
   if (!policy_is_coherent() || !shim_has_section(fd))
-    return 0;
+    return false;
   int saved = errno;
-  int error = shim_write_dirty(fd, 0, UINT64_MAX, flush);
-  errno = saved;
-  return error;
+  int error = shim_flush(fd, data_only);
+  errno = error ? error : saved;
+  *result = error ? -1 : 0;
+  if (error == ENOENT)
+    errno = saved;
+  return error != ENOENT;
 }
 
 static int
@@ -236,19 +239,21 @@ both(int error, int result) {
 
 EXPORT int
 fsync(int fd) {
-  int error = write_mapped(fd, true);
-  return both(error, REAL(fsync)(fd));
+  int result;
+  return flush_mapped(fd, false, &result) ? result : REAL(fsync)(fd);
 }
 
 EXPORT int
 fdatasync(int fd) {
-  int error = write_mapped(fd, true);
-  return both(error, REAL(fdatasync)(fd));
+  int result;
+  return flush_mapped(fd, true, &result) ? result : REAL(fdatasync)(fd);
 }
 
 EXPORT int
 sync_file_range(int fd, off64_t offset, off64_t len, unsigned flags) {
-  int error = write_mapped(fd, false);
+  int saved = errno;
+  int error = policy_is_coherent() && shim_has_section(fd) ? shim_write_dirty(fd, 0, UINT64_MAX) : 0;
+  errno = saved;
   return both(error, REAL(sync_file_range)(fd, offset, len, flags));
 }
 
@@ -279,7 +284,7 @@ static void
 write_source(int fd, const off_t *offset, size_t len) {
   int saved = errno;
   if (policy_is_coherent() && shim_has_section(fd) &&
-      shim_write_dirty(fd, (uint64_t)place(fd, offset), len, false))
+      shim_write_dirty(fd, (uint64_t)place(fd, offset), len))
     errno = saved; /* the older bytes are all there are */
   errno = saved;
 }

@@ -34,7 +34,7 @@ has_section(FILE *file, int *fd) {
 void
 stream_read(FILE *file) {
   int saved = errno, fd;
-  if (has_section(file, &fd) && shim_write_dirty(fd, 0, UINT64_MAX, false))
+  if (has_section(file, &fd) && shim_write_dirty(fd, 0, UINT64_MAX))
     errno = saved; /* what the file has is the best we have */
   errno = saved;
 }

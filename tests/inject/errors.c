@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include "api/shim.h"
+
 enum { PAGES = 24 };
 
 static unsigned char *p;
@@ -136,6 +138,31 @@ failed_flush_makes_dirty_again(void) {
   T_OK(msync(p, t_pages(PAGES), MS_SYNC)); /* flushed: not again */
   T_EQ(T_STATS().pages_written - before.pages_written, 0);
   T_EQ(T_STATS().flushes - before.flushes, 1);
+}
+
+/* The same where the shim flushes, by the program's own descriptor: once, for the file and its mappings. */
+static void
+failed_flush_of_the_program_makes_dirty_again(void) {
+  bool stored[PAGES];
+  struct softmap_stats before;
+
+  p = T_MAP_NEW(NULL, &fd, PAGES);
+  for (int data_only = 0; data_only < 2; data_only++) {
+    store_runs(stored);
+    engine_inject(HOST_CALL_flush, 1, 1, EIO);
+    T_EQ(shim_flush(fd, data_only), EIO);
+    T_EQ(inject_fired(), 1);
+    inject_disarm();
+    check_file(stored);
+    engine_dirty_is(T_HERE, p, PAGES, stored);
+    before = T_STATS();
+    T_EQ(shim_flush(fd, data_only), 0);
+    T_EQ(T_STATS().pages_written - before.pages_written, 9);
+    T_EQ(T_STATS().flushes - before.flushes, 1);
+    T_NDIRTY(p, PAGES, 0);
+  }
+  T_OK(munmap(p, t_pages(PAGES)));
+  T_EQ(shim_flush(fd, true), ENOENT); /* nobody has it mapped: the program's own call */
 }
 
 static void *
@@ -399,6 +426,7 @@ static const struct t_case cases[] = {
   T_CASE(failed_look_at_the_file),
   T_CASE(failed_flush),
   T_CASE(failed_flush_makes_dirty_again),
+  T_CASE(failed_flush_of_the_program_makes_dirty_again),
   T_CASE(failed_flush_beside_a_good_one),
   T_CASE(error_at_munmap_is_reported_later),
   T_CASE(error_at_the_last_munmap_is_reported_by_sync_all),

@@ -7,6 +7,7 @@
  *     pread OFFSET LEN     from the file, to standard output
  *     pwrite OFFSET TEXT   into the file
  *     sync                 msync
+ *     fsync, fdatasync     of the file
  *     ready                says "ready", and waits for a byte on standard input
  *     fork                 a child does the rest; this process waits, and exits as it did
  *     vfork WORD...        the rest is done by mapper, started by vfork and execve without environment
@@ -131,6 +132,12 @@ do_word(const char *what, char *path) {
   } else if (strcmp(what, "sync") == 0) {
     if (msync(map, 4096, MS_SYNC))
       die("msync");
+  } else if (strcmp(what, "fsync") == 0) {
+    if (fsync(fd))
+      die("fsync");
+  } else if (strcmp(what, "fdatasync") == 0) {
+    if (fdatasync(fd))
+      die("fdatasync");
   } else if (strcmp(what, "ready") == 0) {
     show("ready", 5);
     (void)getchar();
