@@ -58,6 +58,17 @@ maps_drop(void) {
     drop(&slots[i]);
 }
 
+/* A file system that refuses shared mappings may accept private ones.  Those are its own business (D27)
+ * where softmap hasn't got the file yet: so it gets it first. */
+static void *
+map_private(void *at, size_t len, int prot, int flags, int fd, off_t offset) {
+  void *before = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+  void *map = mmap(at, len, prot, MAP_PRIVATE | flags, fd, offset);
+  if (before != MAP_FAILED)
+    (void)munmap(before, 4096);
+  return map;
+}
+
 void
 op_map(void) {
   struct slot *slot = some_slot();
@@ -76,9 +87,11 @@ op_map(void) {
   record_number("page", (int64_t) new.page);
   record_number("npages", (int64_t)npages);
   record_number("shared", new.is_shared);
-  new.map = mmap(is_fixed ? slot->map : NULL, npages * 4096, prot,
-                 (new.is_shared ? MAP_SHARED : MAP_PRIVATE) | (is_fixed ? MAP_FIXED : 0),
-                 files[new.file][0], (off_t)(new.page * 4096));
+  void *at = is_fixed ? slot->map : NULL;
+  int flags = is_fixed ? MAP_FIXED : 0, fd = files[new.file][0];
+  off_t offset = (off_t)(new.page * 4096);
+  new.map = new.is_shared ? mmap(at, npages * 4096, prot, MAP_SHARED | flags, fd, offset)
+                          : map_private(at, npages * 4096, prot, flags, fd, offset);
   record_call(new.map == MAP_FAILED ? -1 : 0);
   if (new.map != MAP_FAILED)
     *slot = new;
