@@ -236,6 +236,7 @@ shim_write_begin(struct shim_op *op, int fd, uint64_t offset, uint64_t len) {
   if (coherent_hold(&state, offset, len))
     host_yield(); /* no memory to hold them: they are treated as those that are not clean */
   save(op, &state);
+  op->fd = fd;
   let_faults_through();
   return true;
 }
@@ -258,7 +259,9 @@ shim_write_end(struct shim_op *op, const struct iovec *iov, int n, uint64_t offs
   struct work work = { &state, iov, n, offset, put > 0 ? (uint64_t)put : 0, false };
   sigset_t most;
   host_signals_block(&most);
-  int error = keeper_run(settle_job, &work);
+  int error = 0;
+  if (!coherent_settle_here(&state, op->fd, offset, work.len, &work.rest))
+    error = keeper_run(settle_job, &work);
   (void)error; /* the call itself has succeeded; what could not be brought over is filled again */
   while (work.len && work.rest) {
     coherent_wait(&state, offset, work.len);
@@ -390,7 +393,7 @@ truncate_job(void *arg) {
   lane_note_writing(section, true);
   error = section_truncate(section, fd, truncation->size);
   if (!error)
-    error = file_remember(section);
+    error = file_remember(section, section->file_fd);
   lane_note_writing(section, false);
   int close_error = host_close(fd);
   return error ? error : close_error;

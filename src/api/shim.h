@@ -60,6 +60,7 @@ struct shim_op {
   uint64_t first, npages, dirty_first, dirty_end;
   uint64_t *claimed;
   const unsigned char *fence;
+  int fd; /* writing: must still be the file's at the end, or all takes a little longer */
   sigset_t mask;
 };
 

@@ -7,6 +7,7 @@
 #include "backing/file.h"
 #include "backing/fill.h"
 #include "backing/keeper.h"
+#include "backing/walk.h"
 #include "backing/writeback.h"
 #include "host/arena.h"
 #include "section/stamp.h"
@@ -47,35 +48,6 @@ pages_of(struct section *section, uint64_t offset, uint64_t len, uint64_t *first
   *end = len ? smaller(last + 1, exist) : *first;
   if (*end < *first)
     *end = *first;
-}
-
-/* A walk over an io vector, from a byte of it on. */
-struct walk {
-  const struct iovec *iov;
-  int n;
-  size_t skip; /* bytes of iov[0] that lie behind us */
-};
-
-static void
-walk_on(struct walk *walk, uint64_t bytes) {
-  while (walk->n > 0 && bytes >= walk->iov->iov_len - walk->skip) {
-    bytes -= walk->iov->iov_len - walk->skip;
-    walk->skip = 0;
-    walk->iov++;
-    walk->n--;
-  }
-  walk->skip += walk->n > 0 ? (size_t)bytes : 0;
-}
-
-/* The next piece, at most max bytes; its length is 0 at the end. */
-static size_t
-walk_piece(struct walk *walk, uint64_t max, unsigned char **at) {
-  while (walk->n > 0 && walk->skip == walk->iov->iov_len)
-    walk_on(walk, 0);
-  if (walk->n <= 0)
-    return 0;
-  *at = (unsigned char *)walk->iov->iov_base + walk->skip;
-  return (size_t)smaller(max, walk->iov->iov_len - walk->skip);
 }
 
 /* ---- What is watched ------------------------------------------------------------------------ */
@@ -124,9 +96,8 @@ coherent_unwatch(struct coherent *op, uint64_t offset, uint64_t len) {
 /* Asked when the page is in our hand: who begins to watch it now sees that. */
 static bool
 may_be_watched(struct section *section, uint64_t page) {
-  return stamp_is_wanted(section) &&
-         ((atomic_load(section_lane(section, page)) & LANE_WATCHED) ||
-          lane_may_be_watched(section, page));
+  return stamp_is_wanted(section) && ((atomic_load(section_lane(section, page)) & LANE_WATCHED) ||
+                                      lane_may_be_watched(section, page));
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */
@@ -291,43 +262,100 @@ give_up(struct section *section, uint64_t first, uint64_t end) {
   return fill(section, first, end - first);
 }
 
-int
-coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) {
+/* The next run of held pages at or after *page, and what of them was written: [from, to). */
+struct run {
+  uint64_t page, end, from, to;
+};
+
+static bool
+next_run(const struct coherent *op, uint64_t offset, uint64_t put, struct run *run) {
   unsigned shift = host_config.page_shift;
   uint64_t end = op->first + op->npages;
-  int result = coherent_prepare(op->section); /* it may have grown */
-  int remember_error = file_remember(op->section);
+  run->page = run->end > op->first ? run->end : op->first;
+  while (run->page < end && !is_claimed(op, run->page))
+    run->page++;
+  run->end = run->page;
+  while (run->end < end && is_claimed(op, run->end))
+    run->end++;
+  run->from = run->page << shift > offset ? run->page << shift : offset;
+  run->to = smaller(run->end << shift, offset + put);
+  return run->page < run->end;
+}
+
+static void
+let_run_go(struct coherent *op, const struct run *run, enum page_state state) {
+  for (uint64_t page = run->page; page < run->end; page++)
+    if (!let_go(op->section, page, state))
+      op->claimed[(page - op->first) / 64] &= ~((uint64_t)1 << (page - op->first) % 64);
+}
+
+/* As in the file, which nobody has flushed since; without a stamp it can't be said to be so. */
+static enum page_state
+stamp_run(struct section *section, const struct run *run) {
+  bool is_stamped = !stamp_is_wanted(section) ||
+                    !stamp_pages(section, run->page, run->end - run->page, LANE_FILLING);
+  return is_stamped ? PAGE_WRITTEN : PAGE_DIRTY;
+}
+
+/* Pages of the range that were not held, or that others have taken over. */
+static bool
+has_rest(const struct coherent *op, uint64_t offset, uint64_t put) {
+  for (uint64_t page = op->first; page < op->first + op->npages; page++)
+    if (!is_claimed(op, page))
+      return true;
+  return put && offset >> host_config.page_shift < op->first; /* appended elsewhere than was announced */
+}
+
+int
+coherent_settle(struct coherent *op, uint64_t offset, uint64_t put, bool *rest) {
+  struct section *section = op->section;
+  struct run run = { 0 };
+  int result = coherent_prepare(section); /* it may have grown */
+  int remember_error = file_remember(section, section->file_fd);
   result = result ? result : remember_error;
-  lane_note_writing(op->section, false);
-  *rest = false;
-  for (uint64_t page = op->first; page < end;) {
-    uint64_t run = page;
-    while (run < end && is_claimed(op, run))
-      run++;
-    uint64_t from = page << shift > offset ? page << shift : offset;
-    uint64_t to = smaller(run << shift, offset + put);
-    int error = run > page && from < to ? bring(op->section, op->fence, from, to) : 0;
-    if (error == ECANCELED) {
-      error = give_up(op->section, page, run);
-      page = run; /* as in the file */
-    }
+  lane_note_writing(section, false);
+  while (next_run(op, offset, put, &run)) {
+    int error = run.from < run.to ? bring(section, op->fence, run.from, run.to) : 0;
+    if (error == ECANCELED)
+      error = give_up(section, run.page, run.end); /* as in the file */
+    else
+      let_run_go(op, &run, stamp_run(section, &run));
     result = result ? result : error;
-    /* As in the file, which nobody has flushed since; without a stamp it can't be said to be so. */
-    enum page_state state = PAGE_WRITTEN;
-    if (run > page && stamp_is_wanted(op->section) &&
-        stamp_pages(op->section, page, run - page, LANE_FILLING))
-      state = PAGE_DIRTY;
-    for (; page < run; page++)
-      if (!let_go(op->section, page, state)) {
-        op->claimed[(page - op->first) / 64] &= ~((uint64_t)1 << (page - op->first) % 64);
-        *rest = true;
-      }
-    *rest |= run < end;
-    page = run + 1;
   }
-  uint64_t first_put = offset >> shift; /* appended elsewhere than was announced? */
-  *rest |= put && (first_put < op->first);
-  return result;
+  *rest = has_rest(op, offset, put);
+  int inlet_error = inlet_ready(section); /* for the next time */
+  return result ? result : inlet_error;
+}
+
+/* Is the file what we know, by the caller's descriptor, and as long? */
+static bool
+is_followed(struct section *section, int fd) {
+  struct host_stat stat;
+  return !host_stat_fd(fd, &stat) && stat.device == section->key.device &&
+         stat.inode == section->key.inode && coherent_is_prepared(section, stat.size) &&
+         !atomic_load(&section->control->cutting);
+}
+
+bool
+coherent_settle_here(struct coherent *op, int fd, uint64_t offset, uint64_t put, bool *rest) {
+  struct section *section = op->section;
+  struct run run = { 0 };
+  if (!op->fence || !is_followed(section, fd))
+    return false;
+  while (next_run(op, offset, put, &run))
+    if (run.from < run.to &&
+        !inlet_read(section, op->fence, fd, (size_t)(run.to - run.from), run.from))
+      return false;
+  if (file_remember(section, fd))
+    return false; /* the descriptor is another file's by now: was it when we read? */
+  if (stamp_is_wanted(section))
+    return false; /* which needs a keeper's buffer */
+  lane_note_writing(section, false);
+  run.end = 0;
+  while (next_run(op, offset, put, &run))
+    let_run_go(op, &run, PAGE_WRITTEN);
+  *rest = has_rest(op, offset, put);
+  return true;
 }
 
 /* ---- Writing: the rest --------------------------------------------------------------------- */

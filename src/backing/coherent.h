@@ -46,6 +46,10 @@ SOFTMAP_MUST_CHECK int coherent_hold(struct coherent *op, uint64_t offset, uint6
  * from the file into the pages that are held, and let them go.  *rest: there are pages that were not held.  [keeper] */
 SOFTMAP_MUST_CHECK int coherent_settle(struct coherent *op, uint64_t offset, uint64_t put,
                                        bool *rest);
+/* The same in a thread of the program, by its own descriptor, where there is no more to do than to read
+ * what was put from the file.  False: nothing was let go; it is for a keeper. */
+SOFTMAP_MUST_CHECK bool coherent_settle_here(struct coherent *op, int fd, uint64_t offset,
+                                             uint64_t put, bool *rest);
 /* Wait until nobody of this process fills such a page.  [not on a keeper] */
 void coherent_wait(const struct coherent *op, uint64_t offset, uint64_t put);
 /* Bring the bytes into those: from iov, or from the file if that is NULL.  EAGAIN: another thread

@@ -14,7 +14,7 @@ int
 file_look(struct section *section) {
   struct host_stat stat;
   uint64_t seen;
-  int error = section_note_mtime(section, &stat, &seen);
+  int error = section_note_mtime(section, section->file_fd, &stat, &seen);
   if (error)
     return error;
   if (seen && (seen != stat.mtime_ns || stat.size != atomic_load(&section->control->size)))
@@ -24,10 +24,10 @@ file_look(struct section *section) {
 }
 
 int
-file_remember(struct section *section) {
+file_remember(struct section *section, int fd) {
   struct host_stat stat;
   uint64_t seen;
-  int error = section_note_mtime(section, &stat, &seen);
+  int error = section_note_mtime(section, fd, &stat, &seen);
   if (!error)
     atomic_store(&section->control->mtime_unsure, 0);
   return error;

@@ -357,7 +357,7 @@ write_all(struct section *section, uint64_t first, uint64_t npages) {
     write_range(section, first, end, &progress);
   } while (progress.met_another && !progress.error);
   if (progress.wrote)
-    note(&progress, file_remember(section));
+    note(&progress, file_remember(section, section->file_fd));
   lane_note_writing(section, false);
   return progress.error;
 }

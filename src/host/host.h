@@ -86,6 +86,9 @@ SOFTMAP_MUST_CHECK int host_set_mode(int fd, mode_t mode); /* fchmod */
 SOFTMAP_MUST_CHECK int host_open_flags(int fd, int *out); /* fcntl F_GETFL */
 /* As much as there is up to len; *got < len only at the end of the file. */
 SOFTMAP_MUST_CHECK int host_read(int fd, void *buf, size_t len, uint64_t offset, size_t *got);
+/* One system call: *got may be short of the sum. */
+SOFTMAP_MUST_CHECK int host_read_vectors(int fd, const struct iovec *vec, int nvec, uint64_t offset,
+                                         size_t *got);
 /* One system call: at most IOV_MAX vectors; *put may be short of the sum.  Never appends, though
  * fd may have O_APPEND; EOPNOTSUPP where that can't be had.  With SIGXFSZ blocked in the calling
  * thread, one that the call raised is consumed: EFBIG. */

@@ -157,6 +157,16 @@ host_read(int fd, void *buf, size_t len, uint64_t offset, size_t *got) {
 }
 
 int
+host_read_vectors(int fd, const struct iovec *vec, int nvec, uint64_t offset, size_t *got) {
+  (void)fd;
+  (void)vec;
+  (void)nvec;
+  (void)offset;
+  (void)got;
+  return ENOSYS;
+}
+
+int
 host_write(int fd, const struct iovec *vec, int nvec, uint64_t offset, size_t *put) {
   (void)fd;
   (void)vec;

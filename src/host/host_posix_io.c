@@ -43,6 +43,22 @@ host_read(int fd, void *buf, size_t len, uint64_t offset, size_t *got) {
   return error;
 }
 
+int
+host_read_vectors(int fd, const struct iovec *vec, int nvec, uint64_t offset, size_t *got) {
+  int error = inject_before(HOST_CALL_read);
+  if (error != 0)
+    return error;
+  long result;
+  do
+    result = raw5(SYS_preadv, fd, vec, nvec, RAW_LOW(offset), RAW_HIGH(offset));
+  while (result == -EINTR);
+  error = raw_error(result);
+  if (error == 0)
+    *got = (size_t)result;
+  inject_after(HOST_CALL_read);
+  return error;
+}
+
 /* Where another program or machine writes the file, it has opened it with O_APPEND, too, and knows
  * nothing of RWF_NOAPPEND: seen with mergerfs (FUSE). */
 static bool

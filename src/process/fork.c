@@ -64,6 +64,7 @@ receive_section(struct section *section, void *arg) {
   section_forget_fds(section);
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
+  atomic_store(&section->inlet, NULL);
   atomic_store(&section->fence, NULL);
   memset(section->claims, 0, sizeof section->claims);
   for (unsigned k = 0; k < EXTENT_MAX; k++) {

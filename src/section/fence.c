@@ -6,6 +6,9 @@
  * all byte values; whoever takes over from a stopped process cuts that file off first, and the
  * late write fails at its first byte, with EFAULT.
  *
+ * Where bytes are read from the file straight into the data (window.c), the one byte that is put into
+ * the fence comes first, and serves the same end.
+ *
  * A fill uses the fence that its lane had before it claimed, for all its writes: a later one, made
  * since that one was cut off, would let them pass (models/fill.pml, FENCE_OF_NOW).
  */
@@ -54,7 +57,7 @@ make(struct section *section, void **out) {
     return error;
   error = put_table(fd);
   if (!error)
-    error = extent_map_file(fd, 0, FENCE_SPAN, PROT_READ, out);
+    error = extent_map_file(fd, 0, FENCE_SPAN, PROT_READ | PROT_WRITE, out);
   int close_error = host_close(fd);
   if (!error && close_error && !host_unmap(*out, FENCE_SPAN))
     *out = NULL;
@@ -84,6 +87,12 @@ fence_was_revoked(struct section *section, const unsigned char *fence) {
   const unsigned char *expected = fence;
   atomic_compare_exchange_strong(&section->fence, &expected, NULL);
   return ECANCELED;
+}
+
+/* Behind the table, in its page. */
+unsigned char *
+fence_scratch(const unsigned char *fence) {
+  return (unsigned char *)(uintptr_t)fence + FENCE_SIZE;
 }
 
 static int

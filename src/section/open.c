@@ -35,6 +35,7 @@ close_file_fd(_Atomic int *fd) {
 void
 section_drop(struct section *section) {
   window_close(section);
+  inlet_close(section);
   fence_drop(section);
   stamp_drop(section);
   extent_unmap_all(section);

@@ -61,6 +61,7 @@ struct section {
     unsigned char *addr;
     uint64_t first, npages;
   } window; /* a view of the data that only we use */
+  unsigned char *_Atomic inlet; /* where the kernel copies into the data; NULL: not needed yet */
   struct {
     page_byte *lanes; /* all lanes of an extent, side by side */
     uint32_t count;
@@ -304,9 +305,9 @@ void life_end(struct section *section);
 
 /* ---- Size (size.c) ------------------------------------------------------------------------- */
 
-/* Look at the file, and have its mtime in control->mtime_ns; *seen: what was there before.  ESTALE:
- * the descriptor is another file's.  [keeper] */
-SOFTMAP_MUST_CHECK int section_note_mtime(struct section *section, struct host_stat *stat,
+/* Look at the file, by a descriptor in the caller's table, and have its mtime in control->mtime_ns;
+ * *seen: what was there before.  ESTALE: the descriptor is another file's. */
+SOFTMAP_MUST_CHECK int section_note_mtime(struct section *section, int fd, struct host_stat *stat,
                                           uint64_t *seen);
 /* Look at the file and follow its growing and shrinking.  *changed: it did.  [keeper] */
 SOFTMAP_MUST_CHECK int section_follow(struct section *section, bool *changed);
@@ -350,6 +351,8 @@ SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_
 SOFTMAP_MUST_CHECK int fence_ready(struct section *section, const unsigned char **out);
 /* A write met it: ECANCELED.  What was claimed belongs to others; fence_ready makes a new one. */
 int fence_was_revoked(struct section *section, const unsigned char *fence);
+/* A byte of it that the kernel may write, as long as it isn't revoked. */
+unsigned char *fence_scratch(const unsigned char *fence) SOFTMAP_SIGSAFE;
 /* Let nobody's writes into the data any more who claimed pages with this hand until now.  [keeper] */
 SOFTMAP_MUST_CHECK int fence_revoke(struct section *section, uint32_t hand);
 void fence_drop(struct section *section);
@@ -371,5 +374,18 @@ void claims_end(struct section *section);
 SOFTMAP_MUST_CHECK int window_cover(struct section *section, uint64_t first, uint64_t n,
                                     unsigned char **out);
 void window_close(struct section *section);
+
+/* ---- The inlet (window.c) ------------------------------------------------------------------- */
+
+/* A view through which threads of the program, which have no descriptor of the data, have the kernel
+ * copy into it.  Never touched by our own stores. */
+
+/* [keeper] */
+SOFTMAP_MUST_CHECK int inlet_ready(struct section *section);
+/* Read [offset, offset + len) of the file through fd, in the caller's table, into the data; 0 < offset.
+ * fence: as data_write's.  False: not all of it, whatever the reason. */
+SOFTMAP_MUST_CHECK bool inlet_read(struct section *section, const unsigned char *fence, int fd,
+                                   size_t len, uint64_t offset);
+void inlet_close(struct section *section);
 
 #endif

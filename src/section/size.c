@@ -297,11 +297,11 @@ resize_gate(struct section *section) {
 /* Others do the same: an older look must not come last, or what was written by one of us would
  * be taken for somebody else's change. */
 int
-section_note_mtime(struct section *section, struct host_stat *stat, uint64_t *seen) {
+section_note_mtime(struct section *section, int fd, struct host_stat *stat, uint64_t *seen) {
   int error;
   *seen = atomic_load(&section->control->mtime_ns);
   do {
-    error = host_stat_fd(section->file_fd, stat);
+    error = host_stat_fd(fd, stat);
     if (!error && (stat->device != section->key.device || stat->inode != section->key.inode))
       error = ESTALE;
   } while (!error &&
@@ -332,7 +332,7 @@ follow(struct section *section, bool *changed) {
   else if (stat.size < old_size)
     error = shrink(section, old_size, stat.size);
   if (*changed && !error) {
-    error = section_note_mtime(section, &stat, &seen);
+    error = section_note_mtime(section, section->file_fd, &stat, &seen);
     trace_note(TRACE_SIZE, section->trace, 0, section_npages(section));
   }
   return error;

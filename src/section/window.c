@@ -1,5 +1,5 @@
-/* window.c - a read-only view of a section's data for write-back, apart from the program's
- * mappings: those may be inaccessible, or unmapped and replaced while we write.
+/* window.c - views of a section's data apart from the program's mappings: those may be inaccessible,
+ * or unmapped and replaced meanwhile.  One to read, for write-back; one for the kernel to write.
  * Not inherited by fork: a child opens its own. */
 #include <errno.h>
 #include <sys/mman.h>
@@ -48,4 +48,46 @@ window_cover(struct section *section, uint64_t first, uint64_t n, unsigned char 
   }
   *out = section->window.addr + ((size_t)(first - section->window.first) << host_config.page_shift);
   return 0;
+}
+
+/* ---- The inlet ------------------------------------------------------------------------------ */
+
+/* It is never moved, since threads may be using it: so it takes address space for a large file at once. */
+#define INLET_SIZE ((size_t)(sizeof(void *) > 4 ? (uint64_t)1 << 30 : 0))
+
+int
+inlet_ready(struct section *section) {
+  unsigned char *none = NULL;
+  void *addr;
+  if (atomic_load(&section->inlet) || INLET_SIZE == 0)
+    return 0;
+  int error = host_map(&addr, NULL, INLET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                       section->data_fd, 0);
+  if (error)
+    return error;
+  error = host_advise(addr, INLET_SIZE, MADV_DONTFORK);
+  if (!error && atomic_compare_exchange_strong(&section->inlet, &none, addr))
+    return 0;
+  int unmap_error = host_unmap(addr, INLET_SIZE); /* another keeper was faster */
+  return error ? error : unmap_error;
+}
+
+/* The byte before goes into the fence, and so first: if that was revoked nothing is read. */
+bool
+inlet_read(struct section *section, const unsigned char *fence, int fd, size_t len,
+           uint64_t offset) {
+  unsigned char *inlet = atomic_load(&section->inlet);
+  if (!inlet || offset == 0 || offset > INLET_SIZE || len > INLET_SIZE - offset)
+    return false;
+  struct iovec vec[2] = { { .iov_base = fence_scratch(fence), .iov_len = 1 },
+                          { .iov_base = inlet + offset, .iov_len = len } };
+  size_t got;
+  return !host_read_vectors(fd, vec, 2, offset - 1, &got) && got == len + 1;
+}
+
+void
+inlet_close(struct section *section) {
+  unsigned char *inlet = atomic_exchange(&section->inlet, NULL);
+  if (inlet && host_unmap(inlet, INLET_SIZE))
+    return; /* stays, and is used by nobody */
 }
