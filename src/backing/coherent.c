@@ -303,7 +303,8 @@ has_rest(const struct coherent *op, uint64_t offset, uint64_t put) {
   for (uint64_t page = op->first; page < op->first + op->npages; page++)
     if (!is_claimed(op, page))
       return true;
-  return put && offset >> host_config.page_shift < op->first; /* appended elsewhere than was announced */
+  return put &&
+         offset >> host_config.page_shift < op->first; /* appended elsewhere than was announced */
 }
 
 int
@@ -365,8 +366,7 @@ coherent_wait(const struct coherent *op, uint64_t offset, uint64_t put) {
   uint64_t first, end;
   pages_of(op->section, offset, put, &first, &end);
   for (uint64_t page = first; page < end; page++)
-    while (!is_claimed(op, page) &&
-           (atomic_load(section_lane(op->section, page)) & LANE_FILLING))
+    while (!is_claimed(op, page) && (atomic_load(section_lane(op->section, page)) & LANE_FILLING))
       host_nap(20000);
 }
 

@@ -252,7 +252,8 @@ fdatasync(int fd) {
 EXPORT int
 sync_file_range(int fd, off64_t offset, off64_t len, unsigned flags) {
   int saved = errno;
-  int error = policy_is_coherent() && shim_has_section(fd) ? shim_write_dirty(fd, 0, UINT64_MAX) : 0;
+  int error =
+      policy_is_coherent() && shim_has_section(fd) ? shim_write_dirty(fd, 0, UINT64_MAX) : 0;
   errno = saved;
   return both(error, REAL(sync_file_range)(fd, offset, len, flags));
 }

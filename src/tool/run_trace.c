@@ -31,11 +31,10 @@ static bool
 read_events(const char *path, uint64_t *nevents) {
   char magic[sizeof TRACE_MAGIC - 1];
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  bool is_trace =
-    fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-    memcmp(magic, TRACE_MAGIC, sizeof magic) == 0 &&
-    pread(fd, nevents, sizeof *nevents, offsetof(struct trace_header, next)) ==
-      (ssize_t)sizeof *nevents;
+  bool is_trace = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+                  memcmp(magic, TRACE_MAGIC, sizeof magic) == 0 &&
+                  pread(fd, nevents, sizeof *nevents, offsetof(struct trace_header, next)) ==
+                      (ssize_t)sizeof *nevents;
   if (fd >= 0)
     (void)close(fd);
   return is_trace;

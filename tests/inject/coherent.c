@@ -28,7 +28,7 @@ write_through_the_shim(off_t offset, char byte) {
 
 struct case_of {
   uint32_t held_read;  /* which read of the file the process is held before; 0: held_write counts */
-  uint32_t held_write;  /* which write into the data */
+  uint32_t held_write; /* which write into the data */
   bool is_first;       /* the first write of the process, which a keeper ends */
   bool reads;          /* its descriptor can be read: else a keeper ends all */
 };
@@ -82,7 +82,8 @@ late(const struct case_of *row) {
   T_EQ(kill(pid, SIGSTOP), 0);
   T_EQ(waitpid(pid, &status, WUNTRACED), pid);
   T_CHECK(WIFSTOPPED(status));
-  PUT(p + t_pages(PAGE) + 1, 's'); /* takes over; what the other has written is in the file by now */
+  PUT(p + t_pages(PAGE) + 1,
+      's'); /* takes over; what the other has written is in the file by now */
   PUT(p + t_pages(PAGE) + LEN, 's');
   T_EQ(kill(pid, SIGCONT), 0);
   t_ping(&go);
@@ -138,10 +139,8 @@ descriptor_that_became_another_files(void) {
 }
 
 static const struct t_case cases[] = {
-  T_CASE(held_before_it_reads_by_itself),
-  T_CASE(held_before_a_keeper_reads),
-  T_CASE(held_before_a_keeper_writes_the_data),
-  T_CASE(held_where_its_descriptor_cannot_be_read),
+  T_CASE(held_before_it_reads_by_itself),       T_CASE(held_before_a_keeper_reads),
+  T_CASE(held_before_a_keeper_writes_the_data), T_CASE(held_where_its_descriptor_cannot_be_read),
   T_CASE(descriptor_that_became_another_files),
 };
 

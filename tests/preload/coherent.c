@@ -152,7 +152,8 @@ static bool
 by_copy_file_range(void) {
   off64_t from = at, to = 0;
   int copy = t_tmpfile(NULL, 0);
-  bool is_copied = copy_file_range(fd, &from, copy, &to, LEN, 0) == LEN && pread(copy, got, LEN, 0) == LEN;
+  bool is_copied =
+      copy_file_range(fd, &from, copy, &to, LEN, 0) == LEN && pread(copy, got, LEN, 0) == LEN;
   return close(copy) == 0 && is_copied;
 }
 
@@ -199,49 +200,34 @@ use_fscanf(FILE *stream) {
   return fscanf(stream, "%7[a-z ]", got) == 1 && (got[7] = (char)fgetc(stream)) &&
          (c = fgetc(stream)) != EOF && (got[8] = (char)c);
 }
-static bool
-by_fread(void) {
-  return with_stream("r", use_fread);
-}
-static bool
-by_fgetc(void) {
-  return with_stream("r", use_fgetc);
-}
-static bool
-by_getc_unlocked(void) {
-  return with_stream("r", use_getc_unlocked);
-}
-static bool
-by_fgets(void) {
-  return with_stream("r", use_fgets);
-}
-static bool
-by_getline(void) {
-  return with_stream("r", use_getline);
-}
-static bool
-by_fscanf(void) {
-  return with_stream("r", use_fscanf);
-}
 
-static const struct {
+/* By a descriptor, or by a stream that stands there. */
+struct row {
   const char *name;
   bool (*call)(void);
-} reading[] = {
-  { "read", by_read },
-  { "pread", by_pread },
-  { "readv", by_readv },
-  { "preadv", by_preadv },
-  { "preadv2", by_preadv2 },
-  { "sendfile", by_sendfile },
-  { "splice", by_splice },
-  { "copy_file_range", by_copy_file_range },
-  { "fread", by_fread },
-  { "fgetc", by_fgetc },
-  { "getc_unlocked", by_getc_unlocked },
-  { "fgets", by_fgets },
-  { "getline", by_getline },
-  { "fscanf", by_fscanf },
+  bool (*use)(FILE *stream);
+};
+
+static bool
+do_row(const struct row *row, const char *mode) {
+  return row->call ? row->call() : with_stream(mode, row->use);
+}
+
+static const struct row reading[] = {
+  { "read", by_read, NULL },
+  { "pread", by_pread, NULL },
+  { "readv", by_readv, NULL },
+  { "preadv", by_preadv, NULL },
+  { "preadv2", by_preadv2, NULL },
+  { "sendfile", by_sendfile, NULL },
+  { "splice", by_splice, NULL },
+  { "copy_file_range", by_copy_file_range, NULL },
+  { "fread", NULL, use_fread },
+  { "fgetc", NULL, use_fgetc },
+  { "getc_unlocked", NULL, use_getc_unlocked },
+  { "fgets", NULL, use_fgets },
+  { "getline", NULL, use_getline },
+  { "fscanf", NULL, use_fscanf },
 };
 
 static void
@@ -249,7 +235,7 @@ read_row(size_t i) {
   begin();
   put(at, stored, LEN);
   memset(got, 0, sizeof got);
-  if (!reading[i].call() || memcmp(got, stored, LEN) != 0)
+  if (!do_row(&reading[i], "r") || memcmp(got, stored, LEN) != 0)
     t_row_fail(T_HERE, reading[i].name, "%s: read \"%s\"", where(), got);
   end();
 }
@@ -272,17 +258,20 @@ by_pwrite(void) {
 }
 static bool
 by_writev(void) {
-  struct iovec iov[] = { { (char *)(uintptr_t)written, 2 }, { (char *)(uintptr_t)written + 2, LEN - 2 } };
+  struct iovec iov[] = { { (char *)(uintptr_t)written, 2 },
+                         { (char *)(uintptr_t)written + 2, LEN - 2 } };
   return lseek(fd, at, SEEK_SET) == at && writev(fd, iov, 2) == LEN;
 }
 static bool
 by_pwritev(void) {
-  struct iovec iov[] = { { (char *)(uintptr_t)written, 5 }, { (char *)(uintptr_t)written + 5, LEN - 5 } };
+  struct iovec iov[] = { { (char *)(uintptr_t)written, 5 },
+                         { (char *)(uintptr_t)written + 5, LEN - 5 } };
   return pwritev(fd, iov, 2, at) == LEN;
 }
 static bool
 by_pwritev2(void) {
-  struct iovec iov[] = { { (char *)(uintptr_t)written, 5 }, { (char *)(uintptr_t)written + 5, LEN - 5 } };
+  struct iovec iov[] = { { (char *)(uintptr_t)written, 5 },
+                         { (char *)(uintptr_t)written + 5, LEN - 5 } };
   return pwritev2(fd, iov, 2, at, 0) == LEN;
 }
 static bool
@@ -332,44 +321,15 @@ static bool
 use_fprintf(FILE *stream) {
   return fprintf(stream, "%s", written) == LEN;
 }
-static bool
-by_fwrite(void) {
-  return with_stream("r+", use_fwrite);
-}
-static bool
-by_fputs(void) {
-  return with_stream("r+", use_fputs);
-}
-static bool
-by_fputc(void) {
-  return with_stream("r+", use_fputc);
-}
-static bool
-by_putc_unlocked(void) {
-  return with_stream("r+", use_putc_unlocked);
-}
-static bool
-by_fprintf(void) {
-  return with_stream("r+", use_fprintf);
-}
 
-static const struct {
-  const char *name;
-  bool (*call)(void);
-} writing[] = {
-  { "write", by_write },
-  { "pwrite", by_pwrite },
-  { "writev", by_writev },
-  { "pwritev", by_pwritev },
-  { "pwritev2", by_pwritev2 },
-  { "sendfile", to_sendfile },
-  { "splice", to_splice },
-  { "copy_file_range", to_copy_file_range },
-  { "fwrite", by_fwrite },
-  { "fputs", by_fputs },
-  { "fputc", by_fputc },
-  { "putc_unlocked", by_putc_unlocked },
-  { "fprintf", by_fprintf },
+static const struct row writing[] = {
+  { "write", by_write, NULL },       { "pwrite", by_pwrite, NULL },
+  { "writev", by_writev, NULL },     { "pwritev", by_pwritev, NULL },
+  { "pwritev2", by_pwritev2, NULL }, { "sendfile", to_sendfile, NULL },
+  { "splice", to_splice, NULL },     { "copy_file_range", to_copy_file_range, NULL },
+  { "fwrite", NULL, use_fwrite },    { "fputs", NULL, use_fputs },
+  { "fputc", NULL, use_fputc },      { "putc_unlocked", NULL, use_putc_unlocked },
+  { "fprintf", NULL, use_fprintf },
 };
 
 /* Into a page that is dirty and one that is clean; what was stored beside stays. */
@@ -377,7 +337,7 @@ static void
 write_row(size_t i) {
   begin();
   put(at - 1, "<", 1);
-  if (!writing[i].call())
+  if (!do_row(&writing[i], "r+"))
     t_row_fail(T_HERE, writing[i].name, "%s: failed", where());
   else if (!mapping_has(at, written, LEN) || !mapping_has(at - 1, "<", 1))
     t_row_fail(T_HERE, writing[i].name, "%s: the mapping hasn't got it", where());
@@ -429,7 +389,8 @@ grow_posix_fallocate(void) {
 }
 static bool
 punch(void) {
-  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)t_pages(2), (off_t)t_pages(1)) == 0;
+  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)t_pages(2),
+                   (off_t)t_pages(1)) == 0;
 }
 
 /* What a load of a byte that had been stored gives afterwards, in the third page; and in the fourth,
