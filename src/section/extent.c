@@ -74,7 +74,7 @@ static int
 populate(page_byte *from, uint64_t n) {
   uintptr_t mask = 4096 - 1;
   uintptr_t start = (uintptr_t)from & ~mask;
-  uintptr_t end = ((uintptr_t)from + n + mask) & ~mask;
+  uintptr_t end = ((uintptr_t)from + (uintptr_t)n + mask) & ~mask;
   int error = host_advise((void *)start, end - start, MADV_POPULATE_WRITE);
   return error == EINVAL ? 0 : error; /* an older kernel */
 }

@@ -65,7 +65,7 @@ move_private(struct moving *moving) {
       end++;
     size_t len = (size_t)(end - i) << shift;
     void *there = (char *)moving->addr + (i << shift);
-    int error = host_remap(&there, (void *)(moving->move->start + (i << shift)), len, len,
+    int error = host_remap(&there, (void *)(moving->move->start + (uintptr_t)(i << shift)), len, len,
                            MREMAP_MAYMOVE | MREMAP_FIXED, there);
     if (error)
       return error;
@@ -80,7 +80,7 @@ successor(const struct moving *moving) {
   const struct mapping *from = moving->from;
   struct mapping model = *from;
   model.start = (uintptr_t)moving->addr;
-  model.end = model.start + (moving->npages << host_config.page_shift);
+  model.end = model.start + (uintptr_t)(moving->npages << host_config.page_shift);
   model.first = moving->first;
   model.views = NULL;
   atomic_store(&model.is_known_to_kernel, false);

@@ -154,7 +154,7 @@ mapping_of(const struct placing *placing) {
   uint64_t exist = section_npages(placing->section);
   struct mapping model = {
     .start = (uintptr_t)placing->addr,
-    .end = (uintptr_t)placing->addr + (placing->npages << host_config.page_shift),
+    .end = (uintptr_t)placing->addr + (uintptr_t)(placing->npages << host_config.page_shift),
     .first = placing->first,
     .section = placing->section,
     .shown_from = exist,
