@@ -17,6 +17,7 @@
 #endif
 
 #define mmap softmap_mmap
+#undef mmap64 /* musl's is a macro */
 #define mmap64 softmap_mmap
 #define munmap softmap_munmap
 #define mprotect softmap_mprotect

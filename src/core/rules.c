@@ -100,6 +100,9 @@ check_type(const struct rules_map *asked) {
 
 int
 rules_map(const struct rules_map *asked) {
+  /* 32-bit hosts count pages of 4 KiB in 32 bits, and call what lies behind them invalid. */
+  if (sizeof(long) == 4 && asked->offset >> 44)
+    return EINVAL;
   bool any_offset = (asked->flags & SOFTMAP_MAP_ANY_OFFSET) && !(asked->flags & MAP_HUGETLB);
   if (!any_offset && !is_aligned(asked->offset, asked->page_size))
     return EINVAL;

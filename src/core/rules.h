@@ -23,7 +23,7 @@ struct rules_map {
 };
 
 /* mmap of a regular file (or of a directory, which fails as it does on Linux).  Order as in Linux:
- *   EINVAL      offset not aligned
+ *   EINVAL      offset not aligned, or on a 32-bit host not below 2^44
  *   EBADF       O_PATH (a bad descriptor is found here too: after the offset, before len)
  *   EINVAL      MAP_HUGETLB; then len 0
  *   ENOMEM      len or a fixed range wraps
