@@ -53,6 +53,8 @@ struct lane_record {
   uint64_t reserved[1];
 };
 
+_Static_assert(sizeof(struct lane_record) == 64, "as laid out above, on every machine");
+
 /* control->life.  Any other value is the token of a process that is about to remove the section:
  * whoever joins meanwhile puts LIVE back, and the remover finds its token gone. */
 #define LIFE_LIVE 0
@@ -83,6 +85,10 @@ struct control {
   _Atomic uint64_t watch;               /* CONTROL_WATCHED, CONTROL_CUT */
   char path[1024];                      /* of the file when the section was made; for people */
 };
+
+_Static_assert(offsetof(struct control, size) == 72 && offsetof(struct control, past_low) == 104 &&
+                 sizeof(struct control) == 1160,
+               "no padding that depends on the machine");
 
 /* Bytes of the control file's locks (host_byte_lock). */
 #define CONTROL_LOCK_RESIZE 1 /* growing and shrinking */
