@@ -41,9 +41,12 @@ stores_survive(void (*fn)(void *), int end) {
 
 static void
 start_anew(const char *how, void *path) {
-  (void)execl(program, program, how, (char *)path, (char *)NULL);
-  if (errno == ENOEXEC)
-    t_skip("programs can't be started from here");
+  const char *emulator = t_emulator();
+
+  if (emulator != NULL)
+    (void)execl(emulator, emulator, program, how, (char *)path, (char *)NULL);
+  else
+    (void)execl(program, program, how, (char *)path, (char *)NULL);
   t_fail(T_HERE, "can't start %s: errno %d", program, errno);
 }
 
@@ -137,6 +140,9 @@ static void
 stores_survive_the_end_of_the_last_thread(void) {
 #ifdef __SANITIZE_THREAD__
   t_skip("ThreadSanitizer has a thread of its own, which never ends");
+#endif
+#ifndef __GLIBC__
+  t_skip("musl 1.2.3: in a forked child the first thread never lets go of the list of threads");
 #endif
   (void)alarm(10); /* where a thread of a library lives on, the process never ends */
   stores_survive(end_of_the_last_thread, T_EXITED(0));

@@ -75,7 +75,7 @@ expect_call(struct t_at at, volatile unsigned char *p, bool stores, int signo, i
   if (code == 0)
     return;
   t_eq(at, "si_code", last_code, code);
-  t_eq(at, "si_addr", (intptr_t)last_addr, (intptr_t)p);
+  t_eq(at, "si_addr", (intptr_t)last_addr, (intptr_t)t_fault_address(p));
 }
 #define EXPECT_CALL(p, stores, signo, code) expect_call(T_HERE, p, stores, signo, code)
 
@@ -216,7 +216,7 @@ handler_may_allow_the_access_and_return(void) {
   to_open = p + t_pages(1);
   PUT(p + t_pages(1) + 3, 'h');
   T_EQ(calls, 1);
-  T_EQ((intptr_t)last_addr, (intptr_t)(p + t_pages(1) + 3));
+  T_EQ((intptr_t)last_addr, (intptr_t)t_fault_address(p + t_pages(1) + 3));
   to_open = foreign;
   PUT(foreign, 'f');
   T_EQ(calls, 2);

@@ -237,7 +237,11 @@ smallest_stack(void) {
     T_EQ(error, EINVAL);
   }
   T_EQ(pthread_join(thread, NULL), 0);
+#ifdef _SC_MINSIGSTKSZ
   return size + (size_t)sysconf(_SC_MINSIGSTKSZ) + 1024;
+#else
+  return size + (size_t)MINSIGSTKSZ + 1024;
+#endif
 }
 
 static void

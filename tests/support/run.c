@@ -100,6 +100,25 @@ is_left_out(const struct t_case *c) {
   return (c->flags & T_DIVERGES) != 0 && getenv("T_UNDER_SHIM") != NULL;
 }
 
+const char *
+t_emulator(void) {
+  const char *name = getenv("T_EMULATOR");
+
+  return name != NULL && *name != '\0' ? name : NULL;
+}
+
+/* T_LEFT_OUT: names of cases, each between blanks, that can't run on the machine at hand. */
+static bool
+is_named_to_be_left_out(const struct t_case *c) {
+  const char *list = getenv("T_LEFT_OUT");
+  size_t len = strlen(c->name);
+
+  for (const char *at = list; at != NULL && (at = strstr(at, c->name)) != NULL; at += len)
+    if (at > list && at[-1] == ' ' && at[len] == ' ')
+      return true;
+  return false;
+}
+
 /* A program whose name ends in .64k asks for pages of that size, and must get them. */
 static bool
 has_page_size(const char *program) {
@@ -133,6 +152,11 @@ t_run(const struct t_case *cases, size_t count, int argc, char **argv) {
     if (is_left_out(&cases[i])) {
       skipped++;
       printf("ok %zu - %s # SKIP %s\n", number, cases[i].name, cases[i].why);
+      continue;
+    }
+    if (is_named_to_be_left_out(&cases[i])) {
+      skipped++;
+      printf("ok %zu - %s # SKIP tests/emulator-exempt has the reason\n", number, cases[i].name);
       continue;
     }
     code = run_apart(&cases[i]);

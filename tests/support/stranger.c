@@ -89,7 +89,8 @@ t_stranger(void) {
   char fd_text[16];
   char parent_text[16];
   char word[] = T_STRANGER_WORD;
-  char *argv[] = { program, word, fd_text, parent_text, NULL };
+  char *argv[] = { (char *)(uintptr_t)t_emulator(), program, word, fd_text, parent_text, NULL };
+  char **command = argv[0] == NULL ? &argv[1] : &argv[0];
   int ends[2];
   int error;
 
@@ -103,7 +104,7 @@ t_stranger(void) {
   if (error == 0)
     error = posix_spawn_file_actions_adddup2(&actions, ends[1], ends[1]); /* not closed by exec */
   if (error == 0)
-    error = posix_spawn(&s.pid, program, &actions, NULL, argv, environ);
+    error = posix_spawn(&s.pid, command[0], &actions, NULL, command, environ);
   if (error != 0)
     t_fail(T_HERE, "posix_spawn(%s): errno %d", program, error);
   (void)posix_spawn_file_actions_destroy(&actions);

@@ -76,6 +76,10 @@ int t_run(const struct t_case *cases, size_t count, int argc, char **argv);
     return t_run(cases, sizeof(cases) / sizeof((cases)[0]), argc, argv);                           \
   }
 
+/* What this program runs in, if that is another machine: the path of a program that
+ * takes programs. */
+const char *t_emulator(void);
+
 /* Ends the case as skipped. */
 _Noreturn void t_skip(const char *why);
 
@@ -190,6 +194,9 @@ void t_load_faults(struct t_at at, const volatile unsigned char *p, int signo, i
 void t_store_faults(struct t_at at, volatile unsigned char *p, int signo, int code);
 void t_loads(struct t_at at, const volatile unsigned char *p, unsigned char want);
 void t_stores(struct t_at at, volatile unsigned char *p, unsigned char value);
+
+/* What si_addr says of an access to p: some machines tell the page only. */
+void *t_fault_address(const volatile unsigned char *p);
 
 /* The access raises the signal with this code and with si_addr p. */
 #define T_LOAD_FAULTS(p, signo, code) t_load_faults(T_HERE, p, signo, code)
