@@ -102,7 +102,8 @@ device_that_refuses_writes(void) {
 
 static void
 device_that_is_full(void) {
-  start_device("--filter=error file image error=ENOSPC error-pwrite-rate=100% error-file=$D/trouble");
+  start_device(
+      "--filter=error file image error=ENOSPC error-pwrite-rate=100% error-file=$D/trouble");
   fails_and_recovers(ENOSPC);
 }
 

@@ -164,7 +164,7 @@ run(uint64_t seed, size_t wanted) {
 int
 main(int argc, char **argv) {
   char sections[T_PATH];
-  size_t wanted = engine_scale(6000, 250000, 5000000);
+  size_t wanted = engine_scale(6000, 1000000, 5000000);
   struct t_random fresh;
   int failed = 0;
 
