@@ -64,7 +64,9 @@ call_public_state(uint8_t state) {
   case PAGE_FILLING:
     return SOFTMAP_PAGE_FILLING;
   case PAGE_DIRTY:
-    return SOFTMAP_PAGE_DIRTY;
+    if (page_is_stored(state))
+      return SOFTMAP_PAGE_DIRTY;
+    return state & PAGE_AHEAD ? SOFTMAP_PAGE_OPENED_AHEAD : SOFTMAP_PAGE_CLEAN;
   case PAGE_WRITING:
   case PAGE_WRITING_AGAIN:
     return SOFTMAP_PAGE_WRITING;

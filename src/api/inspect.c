@@ -74,7 +74,7 @@ find_dirty(struct section *section, uint64_t first, uint64_t n, struct dirty *di
         !page_is_dirty(atomic_load(section_state(section, page))) &&
         page % SUMMARY_PAGES == 0)
       page += SUMMARY_PAGES - 1;
-    else if (page_is_dirty(atomic_load(section_state(section, page))))
+    else if (page_is_stored(atomic_load(section_state(section, page))))
       add_page(dirty, page, size);
   }
 }

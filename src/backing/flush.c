@@ -4,6 +4,9 @@
  * "flushing": this flush doesn't vouch for it.  Pages are flushed in a hand, as they are written:
  * a flush that ends well doesn't vouch for those of another process, whose own may fail.  What a
  * dead one had in hand is taken along: our description of the file is told of an error, too.
+ *
+ * A flush that fails is told once: whatever may have been written before is dirty then, also what
+ * is opened ahead (PAGE_UNFLUSHED) or just being compared with its twin.
  */
 #include "backing/flush.h"
 
@@ -86,6 +89,25 @@ settle(struct section *section, uint8_t to) {
   }
 }
 
+static void
+mark_unflushed(struct section *section, uint64_t page) {
+  uint8_t state = atomic_load(section_state(section, page));
+  if (page_kind(state) == PAGE_WRITTEN || page_is_writing(state) ||
+      (page_is_doubtful(state) && (state & PAGE_UNFLUSHED)))
+    section_mark(section, page);
+}
+
+/* What others flush is theirs to judge. */
+static void
+mark_all_unflushed(struct section *section) {
+  uint64_t npages = section_npages(section), first, end = 0;
+  while (next_block(section, SUMMARY_DIRTY | SUMMARY_UNFLUSHED, &first, &end)) {
+    uint64_t last = end < npages ? end : npages;
+    for (uint64_t page = first; (page = scan_busy(section, page, last)) < last; page++)
+      mark_unflushed(section, page);
+  }
+}
+
 int
 flush_written(struct section *section, int (*flush)(int fd), int fd) {
   lane_note_flushing(section, true);
@@ -98,6 +120,8 @@ flush_written(struct section *section, int (*flush)(int fd), int fd) {
   trace_note(TRACE_FLUSH, section->trace, 0, 0);
   if (is_ours)
     settle(section, error ? PAGE_DIRTY : PAGE_CLEAN);
+  if (error)
+    mark_all_unflushed(section);
   lane_note_flushing(section, false);
   return error;
 }

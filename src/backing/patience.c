@@ -9,7 +9,7 @@
  */
 #include "backing/patience.h"
 
-#include "section/stamp.h"
+#include "section/section.h"
 
 #define PATIENCE_NS 20000000
 
@@ -89,7 +89,7 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
   if (page_kind(seen) == PAGE_FILLING)
     return take_fill(section, page, seen, taken);
   /* What it has copied and would still write: before anybody else can have the page in hand. */
-  if (stamp_is_wanted(section) && (error = fence_revoke(section, page_hand(seen))))
+  if (fence_is_wanted(section) && (error = fence_revoke(section, page_hand(seen))))
     return error;
   page_take_over(state, seen);
   return 0;

@@ -65,7 +65,7 @@ copy_page(struct work *work, uint64_t page) {
   uint64_t offset = page << host_config.page_shift;
   size_t page_size = host_config.page_size;
   size_t len = size - offset < page_size ? (size_t)(size - offset) : page_size;
-  if (work->kind == WORK_COPY_DIRTY && !page_is_dirty(atomic_load(section_state(section, page))))
+  if (work->kind == WORK_COPY_DIRTY && !page_is_stored(atomic_load(section_state(section, page))))
     return 0;
   int error = read_contents(section, page, len, &len);
   return error ? error : write_bytes(work->to, len, offset);

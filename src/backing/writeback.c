@@ -4,6 +4,7 @@
  * every mapping of this process, drop the bits, look at all lanes, write each run of neighbours with
  * one call, and judge: a page is as in the file only if nobody marked it since the state said
  * "writing", and no lane had it open when we looked, which was before its memory was read.
+ * Doubtful pages go the same way, but those that are the same as their twins aren't written.
  * Flushing works the same way one level up: written -> flushing -> clean, or dirty again.
  * models/page.pml and models/lanes.pml play it: W claim, X C track_close, L look_at_lanes, F write_run,
  * E judge.
@@ -16,10 +17,13 @@
 #include "backing/file.h"
 #include "backing/flush.h"
 #include "backing/keeper.h"
+#include "backing/merge.h"
 #include "backing/patience.h"
+#include "backing/write.h"
 #include "core/broken.h"
 #include "section/scan.h"
 #include "section/stamp.h"
+#include "section/twins.h"
 #include "trace/counters.h"
 #include "trace/ring.h"
 #include "track/readers.h"
@@ -47,6 +51,15 @@ note(struct progress *progress, int error) {
     counter_add(COUNT_WRITE_ERRORS, 1);
 }
 
+static void
+note_written(struct progress *progress, int error) {
+  progress->wrote = true;
+  if (error == ECANCELED) /* stopped meanwhile; others may have written them */
+    progress->met_another = true;
+  else
+    note(progress, error);
+}
+
 /* ---- One span ------------------------------------------------------------------------------ */
 
 /* A page in the middle of being written, not by us: wait, or take it over. */
@@ -60,16 +73,18 @@ meet_writer(struct section *section, uint64_t page, struct progress *progress) {
     summary_set(section, page, SUMMARY_DIRTY);
 }
 
-/* Dirty -> writing, under the bits.  The mark in the lane comes first: a state "writing" without
- * a living lane that says so is taken over. */
+/* Dirty -> writing, under the bits; was: which kind of dirty.  The mark in the lane comes first: a
+ * state "writing" without a living lane that says so is taken over. */
 static bool
-claim(struct section *section, uint64_t page) {
+claim(struct section *section, uint64_t page, uint8_t *was) {
   page_byte *lane = section_lane(section, page);
-  atomic_fetch_or(lane, LANE_WRITING);
-  if (page_step(section_state(section, page), PAGE_DIRTY,
-                page_in_hand(PAGE_WRITING, section->lane)))
-    return true;
-  atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
+  page_byte *state = section_state(section, page);
+  while (page_is_to_write(*was = atomic_load(state))) {
+    atomic_fetch_or(lane, LANE_WRITING);
+    if (page_step(state, *was, page_in_hand(PAGE_WRITING, section->lane)))
+      return true;
+    atomic_fetch_and(lane, (uint8_t)~LANE_WRITING);
+  }
   return false;
 }
 
@@ -78,6 +93,8 @@ struct span {
   uint64_t first, n;
   struct track_set claimed;
   struct track_set open; /* somewhere, when we looked (I2) */
+  bool any_doubtful;
+  uint8_t was[TRACK_GROUP]; /* states before they were claimed; else 0 */
 };
 
 /* Claim and close the dirty pages of the span.  What another process claimed since we looked must
@@ -90,13 +107,15 @@ claim_span(struct section *section, struct span *span, struct progress *progress
   uint32_t side = readers_enter_to_close();
   section_bits_take(section, first, n);
   for (uint64_t i = 0; i < n; i++) {
-    page_byte *state = section_state(section, first + i);
-    if (atomic_load(state) != PAGE_DIRTY || !claim(section, first + i)) {
-      progress->met_another |= page_is_dirty(atomic_load(state));
+    if (!claim(section, first + i, &span->was[i])) {
+      progress->met_another |= page_is_dirty(span->was[i]);
+      span->was[i] = 0;
       continue;
     }
     track_set_add(&span->claimed, i);
+    span->any_doubtful |= page_is_doubtful(span->was[i]);
     if ((atomic_load(section_lane(section, first + i)) & LANE_OPEN) &&
+        !(atomic_load(&section->stays_open) && page_is_doubtful(span->was[i])) &&
         !section_is_pinned(section, first + i) &&
         !track_is_locked(&progress->locked, section, first + i)) {
       track_set_add(&to_close, i);
@@ -107,95 +126,6 @@ claim_span(struct section *section, struct span *span, struct progress *progress
     track_close(section, first, n, &to_close);
   section_bits_drop(section, first, n);
   readers_leave(side);
-}
-
-/* The kernel could not read the window: a page of a hole for which the section directory has no
- * room (its store never happened: it raised SIGBUS).  Reading the data doesn't need room. */
-static int
-write_aside(struct section *section, uint64_t at, uint64_t end, size_t *put) {
-  size_t len = end - at < KEEPER_BUFFER ? (size_t)(end - at) : KEEPER_BUFFER;
-  size_t got;
-  int error = data_read(section, keeper_buffer(), len, at, &got);
-  struct iovec vec = { .iov_base = keeper_buffer(), .iov_len = got };
-  return error ? error : host_write(section->file_fd, &vec, 1, at, put);
-}
-
-/* Write the bytes of a run of claimed pages, up to the end of the file; *done receives how many
- * pages are in the file now. */
-static int
-write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
-  unsigned char *from;
-  *done = 0;
-  int error = window_cover(section, first, n, &from);
-  uint64_t offset = first << host_config.page_shift;
-  uint64_t size = atomic_load(&section->control->size);
-  uint64_t end = (first + n) << host_config.page_shift;
-  if (end > size && !broken_is(GROWS_FILE))
-    end = broken_is(FORGETS_TAIL) ? size & ~(uint64_t)(host_config.page_size - 1) : size;
-  uint64_t at = offset;
-  while (at < end && !error) {
-    struct iovec vec = { .iov_base = from + (at - offset), .iov_len = (size_t)(end - at) };
-    size_t put;
-    error = host_write(section->file_fd, &vec, 1, at, &put);
-    if (error == EFAULT)
-      error = write_aside(section, at, end, &put);
-    if (!error && put == 0)
-      error = EIO;
-    if (!error) {
-      at += put;
-      counter_add(COUNT_WRITES, 1);
-      counter_add(COUNT_BYTES_WRITTEN, put);
-    }
-  }
-  *done = at >= end ? n : (at - offset) >> host_config.page_shift;
-  counter_add(COUNT_PAGES_WRITTEN, *done);
-  return error;
-}
-
-/* The same for pages that are to be stamped: the stamp must be of the very bytes that went into the
- * file, so those are copied first. */
-static int
-write_chunk(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n,
-            uint64_t *done) {
-  struct stamp stamps[KEEPER_BUFFER / 4096];
-  unsigned char *bytes = keeper_buffer();
-  size_t page_size = host_config.page_size;
-  size_t len = (size_t)n * page_size;
-  size_t got, put;
-  uint64_t offset = first << host_config.page_shift;
-  bool has_place = !stamp_ready(section, first, n);
-  int error = data_read(section, bytes, len, offset, &got);
-  if (error)
-    return error;
-  memset(bytes + got, 0, len - got);
-  for (uint64_t i = 0; i < n; i++)
-    stamps[i] = stamp_of(bytes + i * page_size, page_size);
-  uint64_t size = atomic_load(&section->control->size);
-  if (offset + len > size)
-    len = size > offset ? (size_t)(size - offset) : 0;
-  error = len ? data_write_file(section, fence, bytes, len, offset, &put) : 0;
-  *done = error ? put >> host_config.page_shift : n;
-  counter_add(COUNT_WRITES, 1);
-  counter_add(COUNT_BYTES_WRITTEN, error ? put : len);
-  for (uint64_t i = 0; i < *done && has_place; i++)
-    if (atomic_load(section_lane(section, first + i)) & LANE_WRITING)
-      stamp_set(section, first + i, stamps[i]);
-  return error;
-}
-
-static int
-write_stamped(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n,
-              uint64_t *done) {
-  uint64_t most = KEEPER_BUFFER >> host_config.page_shift;
-  int error = 0;
-  *done = 0;
-  while (*done < n && !error) {
-    uint64_t put = 0;
-    error = write_chunk(section, fence, first + *done, n - *done < most ? n - *done : most, &put);
-    *done += put;
-  }
-  counter_add(COUNT_PAGES_WRITTEN, *done);
-  return error;
 }
 
 /* Which claimed pages can still be stored to without a mark: pinned ones, those that could not be
@@ -217,6 +147,47 @@ look_at_lanes(struct section *section, struct span *span, struct progress *progr
   }
 }
 
+/* What became of pages that were written. */
+static void
+trace_run(struct section *section, uint64_t first, uint64_t n) {
+  if (!atomic_load_explicit(&trace_ring, memory_order_relaxed) || n == 0)
+    return;
+  trace_note(TRACE_WRITE, section->trace, first, n);
+  for (uint64_t page = first; page < first + n; page++)
+    if (page_is_stored(atomic_load(section_state(section, page))))
+      trace_note(TRACE_KEPT, section->trace, page, 1);
+}
+
+/* Let go of doubtful pages that nobody stored to, and write those here that go on being doubtful:
+ * only what changed, and their twins become what was written. */
+static void
+settle_span(struct section *section, struct span *span, struct progress *progress) {
+  bool same[TRACK_GROUP];
+  if (!span->any_doubtful)
+    return;
+  settle_compare(section, span->first, span->n, span->was, same);
+  bool merges = section_merges(section);
+  for (uint64_t i = 0; i < span->n; i++) {
+    uint64_t page = span->first + i;
+    bool is_open = track_set_has(&span->open, i);
+    if (!page_is_doubtful(span->was[i]))
+      continue;
+    if (same[i]) {
+      settle_same(section, page, span->was[i] & (uint8_t)~PAGE_STORED, is_open);
+      track_set_remove(&span->claimed, i);
+    } else if (is_open || merges) {
+      int error = merge_page(section, progress->fence, page, span->was[i], is_open);
+      if (error == ENOENT)
+        continue; /* no twin: written whole */
+      note_written(progress, error);
+      trace_run(section, page, 1);
+      track_set_remove(&span->claimed, i);
+    } else {
+      settle_drop_twin(section, page);
+    }
+  }
+}
+
 /* The write of a claimed page is over, if it is still ours: others take over what a stopped process
  * had in hand. */
 static void
@@ -227,17 +198,6 @@ judge(struct section *section, uint64_t page, bool is_written, bool is_open) {
   if (!page_end_write(section_state(section, page), section->lane, is_written, is_open))
     bits = is_written ? SUMMARY_UNFLUSHED | SUMMARY_DIRTY : SUMMARY_DIRTY;
   summary_set(section, page, bits);
-}
-
-/* What became of pages that were written. */
-static void
-trace_run(struct section *section, uint64_t first, uint64_t n) {
-  if (!atomic_load_explicit(&trace_ring, memory_order_relaxed) || n == 0)
-    return;
-  trace_note(TRACE_WRITE, section->trace, first, n);
-  for (uint64_t page = first; page < first + n; page++)
-    if (page_is_dirty(atomic_load(section_state(section, page))))
-      trace_note(TRACE_KEPT, section->trace, page, 1);
 }
 
 /* What the broken engine does that writes first. */
@@ -253,6 +213,7 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
   struct span span = { .first = first, .n = n };
   claim_span(section, &span, progress);
   look_at_lanes(section, &span, progress);
+  settle_span(section, &span, progress);
   for (uint64_t i = 0; i < n;) {
     uint64_t end = i;
     while (end < n && track_set_has(&span.claimed, end))
@@ -263,12 +224,7 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
       int error = is_stamped
                     ? write_stamped(section, progress->fence, first + i, end - i, &done)
                     : write_run(section, first + i, end - i, &done);
-      if (error == ECANCELED) { /* stopped meanwhile; others may have written them */
-        progress->met_another = true;
-        error = 0;
-      }
-      note(progress, error);
-      progress->wrote = true;
+      note_written(progress, error);
       lab_midway();
       for (uint64_t k = i; k < end; k++)
         judge(section, first + k, k - i < done || broken_is(DROPS_DIRT),
@@ -294,7 +250,7 @@ next_span(struct section *section, uint64_t *at, uint64_t end, uint64_t *span_en
       break;
     if (page_is_writing(state))
       meet_writer(section, page, progress);
-    if (state != PAGE_DIRTY)
+    if (!page_is_to_write(state))
       continue;
     first = first == end ? page : first;
     last = page;
@@ -331,22 +287,40 @@ any_dirty_block(struct section *section, uint64_t first, uint64_t end) {
   return broken_is(WRITES_EVERYTHING) || scan_blocks(section, first, end, SUMMARY_DIRTY) < end;
 }
 
+/* Is there anything to be written, now that we can't? */
+static bool
+any_stored(struct section *section, uint64_t first, uint64_t end) {
+  if (settle_all(section, first, end))
+    return true;
+  for (uint64_t page = first; page < end; page++)
+    if (page_is_stored(atomic_load(section_state(section, page))))
+      return true;
+  return false;
+}
+
+/* Of [first, first + npages), as far as it exists. */
+static uint64_t
+end_of(struct section *section, uint64_t first, uint64_t npages) {
+  uint64_t exist = section_npages(section);
+  return npages < exist && first < exist - npages ? first + npages : exist;
+}
+
 /* Write what is dirty; wait for what others are writing, and look again. */
 static int
 write_all(struct section *section, uint64_t first, uint64_t npages) {
   struct progress progress = { 0 };
   uint64_t nap = 50000;
   do {
-    uint64_t exist = section_npages(section);
-    uint64_t end = npages < exist && first < exist - npages ? first + npages : exist;
+    uint64_t end = end_of(section, first, npages);
     if (first >= end || !any_dirty_block(section, first, end))
       break;
     int error = file_make_writable(section);
     progress.fence = NULL; /* who needs one after all meets it as one that was cut off */
-    if (!error && stamp_is_wanted(section))
+    if (!error && fence_is_wanted(section))
       error = fence_ready(section, &progress.fence); /* before anything is claimed */
     if (error) {
-      note(&progress, error);
+      if (any_stored(section, first, end))
+        note(&progress, error);
       break;
     }
     if (progress.met_another)
@@ -374,6 +348,8 @@ int
 writeback_gather(struct section *section, uint64_t first, uint64_t npages) {
   lock_take(&section->sync_lock);
   int error = gather(section, first, npages);
+  if (!error)
+    error = settle_all(section, first, end_of(section, first, npages));
   lock_drop(&section->sync_lock);
   return error;
 }
@@ -390,6 +366,7 @@ write_back(struct section *section, uint64_t first, uint64_t npages,
   lock_take(&section->sync_lock);
   trace_note(TRACE_SYNC, section->trace, first, npages);
   int error = file_look(section);
+  twins_reach(section);
   if (!error) {
     int gather_error = gathers ? gather(section, first, npages) : 0;
     error = write_all(section, first, npages);

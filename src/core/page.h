@@ -12,7 +12,8 @@
  *
  * Invariants:
  *   I1  open implies marked: a page that the host lets a mapping write has OPEN in its view and
- *       its lane, and its state is DIRTY, WRITING or WRITING_AGAIN (or it lies past the end).
+ *       its lane, and its state is DIRTY (with AHEAD or without), WRITING or WRITING_AGAIN (or it
+ *       lies past the end).
  *   I2  a writer looks at the lanes after the state says WRITING and before it reads the page's
  *       memory: a page that is open somewhere then stays dirty, whatever happens to the lanes
  *       meanwhile; one that is opened later is marked again.  So whoever only closes a page has
@@ -22,6 +23,10 @@
  *   I3  whoever opens sets OPEN in the lane before it marks the state, and has the host open the
  *       page after that; whoever makes a state cleaner or WRITING does that before it looks at the
  *       lanes.  Both sides sequentially consistent: neither may miss the other.
+ *   I4  AHEAD implies a twin: bytes of the page as the file holds them, which stay as they are
+ *       until the state has left AHEAD (and WRITING, if it went there).  OPENING implies that no
+ *       store was made: whoever opens the page marks it first, but for who is making the twin,
+ *       and that one opens it when it is AHEAD.
  */
 #ifndef SOFTMAP_PAGE_H
 #define SOFTMAP_PAGE_H
@@ -47,12 +52,20 @@ enum page_state {
   PAGE_STATE_COUNT
 };
 
+/* Beside PAGE_DIRTY: pages that were opened before a store.  Dirty to whoever doesn't look at
+ * their twins (section/twins.h), or finds none. */
+enum page_flags {
+  PAGE_AHEAD = 0x08,    /* stored to if it differs from its twin */
+  PAGE_OPENING = 0x10,  /* not stored to; its twin is being made */
+  PAGE_UNFLUSHED = 0x20, /* with one of them: it was WRITTEN or FLUSHING before, not CLEAN */
+  PAGE_STORED = 0x40     /* with AHEAD: it was found to differ; kept for its twin */
+};
+
 enum lane_bits {
   LANE_BIT = 0x01,     /* the page bit */
   LANE_OPEN = 0x02,    /* some mapping of this process can store without a fault */
   LANE_WRITING = 0x04, /* this process is the writer of a WRITING page */
   LANE_FILLING = 0x08, /* this process fills a FILLING page */
-  LANE_AHEAD = 0x10,   /* opened ahead: the twin tells (later) */
   LANE_WATCHED = 0x20, /* the kernel lets this process store to it, and knows; the stamp tells
                           others (section/stamp.h) */
 };
@@ -110,10 +123,48 @@ page_is_filled(uint8_t state) {
   return page_kind(state) >= PAGE_CLEAN;
 }
 
+/* Is it dirty only if its twin says so? */
+static inline bool
+page_is_doubtful(uint8_t state) {
+  return page_kind(state) == PAGE_DIRTY && (state & (PAGE_AHEAD | PAGE_OPENING));
+}
+
 /* One that this version writes? */
 static inline bool
 page_is_state(uint8_t state) {
-  return state < PAGE_STATE_COUNT || page_is_in_hand(state);
+  uint8_t flags = (uint8_t)(state & ~(PAGE_DIRTY | PAGE_UNFLUSHED));
+  return state < PAGE_STATE_COUNT || page_is_in_hand(state) ||
+         (page_is_doubtful(state) && (flags == PAGE_AHEAD || flags == PAGE_OPENING ||
+                                      flags == (PAGE_AHEAD | PAGE_STORED)));
+}
+
+/* Was it stored to, as far as is known? */
+static inline bool
+page_is_stored(uint8_t state) {
+  return page_kind(state) >= PAGE_DIRTY && (!page_is_doubtful(state) || (state & PAGE_STORED));
+}
+
+/* A sync would write it, or look at its twin, and nobody has it in hand. */
+static inline bool
+page_is_to_write(uint8_t state) {
+  return state == PAGE_DIRTY || (page_is_doubtful(state) && page_is_state(state));
+}
+
+/* A page as in the file whose twin is about to be made. */
+static inline uint8_t
+page_opening(uint8_t was) {
+  return PAGE_DIRTY | PAGE_OPENING | (was == PAGE_CLEAN ? 0 : PAGE_UNFLUSHED);
+}
+
+static inline uint8_t
+page_ahead(uint8_t opening) {
+  return (uint8_t)(opening ^ (PAGE_OPENING | PAGE_AHEAD));
+}
+
+/* What a doubtful page is that wasn't stored to. */
+static inline uint8_t
+page_not_stored(uint8_t doubtful) {
+  return doubtful & PAGE_UNFLUSHED ? PAGE_WRITTEN : PAGE_CLEAN;
 }
 
 /* Would a sync write it?  Of bytes that aren't a state, which a section's rest may have where nobody
@@ -153,7 +204,7 @@ page_mark(page_byte *state) {
     case PAGE_DIRTY:
       if (now == PAGE_DIRTY)
         return true;
-      to = PAGE_DIRTY;
+      to = PAGE_DIRTY; /* whatever its twin says */
       break;
     case PAGE_WRITING_AGAIN:
       return true;
@@ -177,6 +228,16 @@ page_end_write(page_byte *state, uint32_t lane, bool written, bool open_somewher
     return true;
   if (!page_step(state, writing, PAGE_DIRTY)) /* else: cut off by a shrinking file, or taken over */
     page_step(state, page_in_hand(PAGE_WRITING_AGAIN, lane), PAGE_DIRTY);
+  return false;
+}
+
+/* The same of a page that was doubtful, and the same as its twin, when this lane took it. */
+static inline bool
+page_end_compare(page_byte *state, uint32_t lane, uint8_t was, bool open_somewhere) {
+  uint8_t to = open_somewhere ? was : page_not_stored(was);
+  if (page_step(state, page_in_hand(PAGE_WRITING, lane), to))
+    return true;
+  page_step(state, page_in_hand(PAGE_WRITING_AGAIN, lane), PAGE_DIRTY);
   return false;
 }
 

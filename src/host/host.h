@@ -62,6 +62,10 @@ SOFTMAP_MUST_CHECK int host_resident(void *addr, size_t len, unsigned char *vec)
 SOFTMAP_MUST_CHECK int host_copy_from(void *to, const void *from, size_t len);
 SOFTMAP_MUST_CHECK int host_lock_memory(const void *addr, size_t len);
 SOFTMAP_MUST_CHECK int host_unlock_memory(const void *addr, size_t len);
+/* Copy memory of this process from vectors to vectors; *done: bytes copied before one was met that
+ * can't be read or written, for which no signal is raised.  EOPNOTSUPP: not here. */
+SOFTMAP_MUST_CHECK int host_copy_memory(const struct iovec *to, int nto, const struct iovec *from,
+                                        int nfrom, size_t *done) SOFTMAP_SIGSAFE;
 
 /* ---- Files --------------------------------------------------------------------------------- */
 

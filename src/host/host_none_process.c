@@ -45,6 +45,13 @@ host_robust_locks(uintptr_t *out, size_t max, size_t *n) {
 }
 
 int
+host_copy_memory(const struct iovec *to, int nto, const struct iovec *from, int nfrom,
+                 size_t *done) {
+  (void)to, (void)nto, (void)from, (void)nfrom, (void)done;
+  return EOPNOTSUPP;
+}
+
+int
 host_thread_start(void *(*fn)(void *), void *arg, const char *name) {
   (void)fn;
   (void)arg;

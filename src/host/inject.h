@@ -21,8 +21,8 @@
               X(byte_lock) X(byte_share) X(set_mode) X(byte_unlock) X(byte_is_locked)              \
                   X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
                       X(inbox_take) X(thread_start) X(thread_count) X(robust_locks) X(identity)    \
-                          X(watch_fork) X(signal_action)                                          \
-                          X(watch_open) X(watch_add) X(watch_begin) X(watch_scan)
+                          X(watch_fork) X(signal_action) X(copy_memory)                           \
+                              X(watch_open) X(watch_add) X(watch_begin) X(watch_scan)
 
 enum host_call {
 #define X(name) HOST_CALL_##name,

@@ -25,7 +25,7 @@ count_dirty(struct section *section) {
         !(atomic_load(section_summary(section, page)) & SUMMARY_DIRTY))
       page += SUMMARY_PAGES - 1;
     else
-      count += page_is_dirty(atomic_load(section_state(section, page)));
+      count += page_is_stored(atomic_load(section_state(section, page)));
   }
   return count;
 }

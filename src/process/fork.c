@@ -258,6 +258,7 @@ in_child(void) {
   host_lineage_renew();
   trace_forked();
   readers_reset();
+  track_ahead_reset();
   arena_fork_done(true);
   readers_gate_open();
   section_unlock_all_in_child();

@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "section/directory.h"
+#include "section/twins.h"
 #include "trace/ring.h"
 #include "track/track.h"
 
@@ -14,6 +15,7 @@ enum fill_mode { FILL_AUTO, FILL_WHOLE, FILL_TOUCH };
 
 static enum fill_mode fill_mode = FILL_AUTO;
 static uint64_t fill_threshold = (uint64_t)4 << 20;
+static uint32_t ahead = 1024;
 
 static int
 set_fill(const char *value) {
@@ -29,16 +31,34 @@ set_fill(const char *value) {
 }
 
 static int
-set_fill_threshold(const char *value) {
-  uint64_t bytes = 0;
+number(const char *value, uint64_t *out) {
+  uint64_t result = 0;
   if (!*value)
     return EINVAL;
   for (; *value; value++) {
-    if (*value < '0' || *value > '9' || bytes > (UINT64_MAX - 9) / 10)
+    if (*value < '0' || *value > '9' || result > (UINT64_MAX - 9) / 10)
       return EINVAL;
-    bytes = bytes * 10 + (uint64_t)(*value - '0');
+    result = result * 10 + (uint64_t)(*value - '0');
   }
-  fill_threshold = bytes;
+  *out = result;
+  return 0;
+}
+
+static int
+set_fill_threshold(const char *value) {
+  return number(value, &fill_threshold);
+}
+
+/* Twins come in blocks, and their number is a power of two. */
+static int
+set_ahead(const char *value) {
+  uint64_t pages;
+  int error = number(value, &pages);
+  if (error || pages > TWINS_MAX)
+    return EINVAL;
+  ahead = pages ? TWINS_BLOCK : 0;
+  while (ahead < pages)
+    ahead *= 2;
   return 0;
 }
 
@@ -50,6 +70,7 @@ static struct option {
 } options[] = {
   { "tracker", "SOFTMAP_TRACKER", "fault, watch, auto", track_choose, false,
     " (watch takes Linux 6.7, userfaultfd, and /proc/self/pagemap); using fault" },
+  { "ahead", "SOFTMAP_AHEAD", "a number of pages", set_ahead, false, NULL },
   { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false, NULL },
   { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false,
     NULL },
@@ -101,4 +122,9 @@ options_from_environment(void) {
 bool
 options_fill_whole(uint64_t bytes) {
   return fill_mode == FILL_WHOLE || (fill_mode == FILL_AUTO && bytes <= fill_threshold);
+}
+
+uint32_t
+options_ahead(void) {
+  return ahead;
 }

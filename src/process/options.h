@@ -13,4 +13,7 @@ void options_from_environment(void);
 /* Read a file at once whose mapping has so many bytes? */
 bool options_fill_whole(uint64_t bytes);
 
+/* How many pages of a section may be opened ahead at a time; 0: none. */
+uint32_t options_ahead(void);
+
 #endif

@@ -55,7 +55,6 @@ control_init(struct control *control, const struct host_stat *file, size_t page_
   control->boot[0] = identity.boot[0];
   control->boot[1] = identity.boot[1];
   control->owner = host_user();
-  control->twins_offset = control_extent_offset(EXTENT_MAX);
   atomic_store(&control->past_low, UINT64_MAX);
   atomic_store(&control->size, file->size);
   atomic_store(&control->mtime_ns, file->mtime_ns);
@@ -71,58 +70,8 @@ control_check(const struct control *control, uint64_t control_size) {
   uint64_t size = atomic_load(&control->size);
   if (size > INT64_MAX || size / control->page_size >= SECTION_PAGES_MAX ||
       atomic_load(&control->lanes) > LANE_MAX ||
-      control->twins_offset != control_extent_offset(EXTENT_MAX) ||
+      atomic_load(&control->twins) > TWINS_MAX ||
       !memchr(control->path, '\0', sizeof control->path))
     return EINVAL;
   return 0;
-}
-
-/* The states of the block whose summary is at an offset of the control file, up to the end of the
- * section. */
-static int
-count_block(int control_fd, unsigned extent, uint64_t summary_at, uint64_t npages,
-            uint64_t *count) {
-  unsigned char states[SUMMARY_PAGES];
-  uint64_t states_at = control_extent_offset(extent);
-  uint64_t from = (summary_at - states_at - extent_pages(extent)) << SUMMARY_SHIFT;
-  uint64_t first = extent_first(extent) + from;
-  uint64_t n = first < npages ? npages - first : 0;
-  size_t got;
-  int error = host_read(control_fd, states, n < sizeof states ? (size_t)n : sizeof states,
-                        states_at + from, &got);
-  for (size_t i = 0; !error && i < got; i++)
-    if (page_is_state(states[i]))
-      *count += page_is_dirty(states[i]);
-    else
-      error = EINVAL;
-  return error;
-}
-
-static int
-count_extent(int control_fd, unsigned extent, uint64_t npages, uint64_t *count) {
-  unsigned char summary[4096];
-  uint64_t at = control_extent_offset(extent) + extent_pages(extent);
-  uint64_t end = at + (extent_pages(extent) >> SUMMARY_SHIFT);
-  for (; at < end; at += sizeof summary) {
-    size_t got;
-    size_t len = end - at < sizeof summary ? (size_t)(end - at) : sizeof summary;
-    int error = host_read(control_fd, summary, len, at, &got);
-    for (size_t i = 0; !error && i < got; i++)
-      if (summary[i] & SUMMARY_DIRTY)
-        error = count_block(control_fd, extent, at + i, npages, count);
-    if (error)
-      return error;
-  }
-  return 0;
-}
-
-int
-control_count_dirty(int control_fd, const struct control *control, uint64_t *out) {
-  uint64_t npages = (atomic_load(&control->size) + control->page_size - 1) / control->page_size;
-  int error = 0;
-  *out = 0;
-  for (unsigned extent = 0; extent < EXTENT_MAX && extent_first(extent) < npages && !error;
-       extent++)
-    error = count_extent(control_fd, extent, npages, out);
-  return error;
 }

@@ -11,7 +11,7 @@
  * Extent 0 covers the section's pages [0, 2^16), extent k covers [2^(15+k), 2^(16+k)): growing a
  * section adds extents and never moves one, so addresses once looked up stay right.
  * states: one byte a page (enum page_state).  summary: one byte for SUMMARY_PAGES states.
- * A lane: one byte a page (enum lane_bits).  Behind the last extent is the twins' place.
+ * A lane: one byte a page (enum lane_bits).  Twins have a file of their own (twins.h).
  *
  * Widths are fixed, so that programs of any architecture of one machine share a section.
  */
@@ -28,6 +28,7 @@
 #define EXTENT_MAX 21
 #define SECTION_PAGES_MAX ((uint64_t)1 << (EXTENT_SHIFT + EXTENT_MAX - 1))
 #define LANE_MAX 4096
+#define TWINS_MAX ((uint32_t)1 << 20)
 #define SUMMARY_SHIFT 12
 #define SUMMARY_PAGES ((uint64_t)1 << SUMMARY_SHIFT)
 
@@ -60,10 +61,13 @@ _Static_assert(sizeof(struct lane_record) == 64, "as laid out above, on every ma
 #define LIFE_LIVE 0
 #define LIFE_REMOVED 1 /* for good: whoever finds the names takes them away */
 
-/* control->watch */
+/* control->watch.  WATCHED and MERGED exclude each other, as long as the section lives: what the
+ * kernel lets be stored to has no twin. */
 #define CONTROL_WATCHED 1 /* stores may happen that no state tells of: everybody keeps stamps */
 #define CONTROL_CUT 2     /* the file was cut off while somebody watched: its kernel may tell of
                              stores to pages that are gone, or new by now */
+#define CONTROL_MERGED 4  /* only changed bytes are to be written: each page has a twin before it is
+                             opened */
 
 struct control {
   char magic[8];
@@ -81,8 +85,9 @@ struct control {
   _Atomic uint32_t cutting; /* 1: what lies past the end isn't cut off everywhere yet */
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
-  uint64_t twins_offset;                /* where twins go */
-  _Atomic uint64_t watch;               /* CONTROL_WATCHED, CONTROL_CUT */
+  _Atomic uint32_t twins;   /* pages that its file of twins has room for; 0: there is none */
+  _Atomic uint32_t growths; /* how often the file became longer, counted before that begins */
+  _Atomic uint64_t watch;   /* CONTROL_WATCHED, CONTROL_CUT, CONTROL_MERGED */
   char path[1024];                      /* of the file when the section was made; for people */
 };
 
@@ -139,9 +144,5 @@ void control_init(struct control *control, const struct host_stat *file, size_t 
 /* Is it a header that we can work with?  0, or EINVAL, EPROTO (another version or page size).
  * Nothing in it is believed before. */
 SOFTMAP_MUST_CHECK int control_check(const struct control *control, uint64_t control_size);
-/* How many pages would a sync write?  By reading only, for who isn't in the section.  EINVAL: there
- * are states that no version of ours writes. */
-SOFTMAP_MUST_CHECK int control_count_dirty(int control_fd, const struct control *control,
-                                           uint64_t *out);
 
 #endif

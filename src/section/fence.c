@@ -35,12 +35,17 @@ name_of(uint32_t lane) {
 static int
 put_table(int fd) {
   unsigned char table[FENCE_SIZE];
-  struct iovec vec = { .iov_base = table, .iov_len = sizeof table };
+  struct iovec vec;
   size_t put;
+  int error = 0;
   for (unsigned i = 0; i < FENCE_SIZE; i++)
     table[i] = (unsigned char)i;
-  int error = host_write(fd, &vec, 1, 0, &put);
-  return error ? error : put == sizeof table ? 0 : ENOSPC;
+  for (size_t done = 0; done < sizeof table && !error; done += put) {
+    vec = (struct iovec){ table + done, sizeof table - done };
+    error = host_write(fd, &vec, 1, done, &put);
+    error = !error && put == 0 ? ENOSPC : error;
+  }
+  return error;
 }
 
 /* A new file, whatever there was: an older one may be cut off at any moment. */

@@ -11,6 +11,7 @@
 
 #define CONTROL_NAME "control"
 #define DATA_NAME "data"
+#define TWINS_NAME "twins"
 #define PASSING_PREFIX ".new-"
 
 /* The birth tells a file from a later one with its inode number. */
@@ -90,6 +91,26 @@ files_open(struct section *section) {
   if (error == ENOENT && section->control_fd >= 0)
     return 0; /* no data: being removed, as its header will say */
   return error;
+}
+
+int
+files_open_twins(struct section *section, int *out) {
+  int fd;
+  int error = host_open(&fd, section->dir_fd, TWINS_NAME,
+                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (error)
+    return error;
+  error = check(fd, S_IFREG);
+  if (!error)
+    *out = fd;
+  else if (host_close(fd))
+    return EBADF;
+  return error;
+}
+
+int
+files_look_twins(int directory, int *out) {
+  return open_checked(out, directory, TWINS_NAME, O_RDONLY, S_IFREG);
 }
 
 /* ---- Removing ------------------------------------------------------------------------------ */

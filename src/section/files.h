@@ -24,6 +24,10 @@ SOFTMAP_MUST_CHECK int files_make(struct section *section, const struct host_sta
 SOFTMAP_MUST_CHECK int files_open(struct section *section);
 /* The same by name, for who only looks.  out: directory, control, data.  [any thread] */
 SOFTMAP_MUST_CHECK int files_open_named(int root, const char *name, int flags, int out[3]);
+/* Its file of twins, made if there is none.  [keeper] */
+SOFTMAP_MUST_CHECK int files_open_twins(struct section *section, int *out);
+/* The same for who only looks, in the section's directory.  ENOENT: there is none.  [any thread] */
+SOFTMAP_MUST_CHECK int files_look_twins(int directory, int *out);
 /* Take its names away; life is REMOVED.  What remains is found and removed by others. [keeper] */
 void files_remove(struct section *section);
 /* The same for one that can't be joined.  [keeper] */

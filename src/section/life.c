@@ -41,6 +41,8 @@ remove_if_last(struct section *section) {
     error = EBUSY;
   if (!error)
     error = judge_dead(section);
+  if (!error)
+    error = settle_all(section, 0, section_npages(section));
   if (!error && section_has_dirt(section))
     error = EAGAIN;
   now = token;
@@ -126,7 +128,8 @@ enum life_left
 life_judge(struct section *section, bool dead_writing) {
   if (is_damaged(section) || judge_dead(section))
     return LIFE_LEFT_DAMAGED;
-  if (!section_has_dirt(section))
+  bool in_doubt = settle_all(section, 0, section_npages(section)) != 0;
+  if (!in_doubt && !section_has_dirt(section))
     return LIFE_LEFT_CLEAN;
   return is_unchanged(section, dead_writing) ? LIFE_LEFT_DIRTY : LIFE_LEFT_CHANGED;
 }

@@ -16,6 +16,7 @@
 #include "section/registry.h"
 #include "section/say.h"
 #include "section/stamp.h"
+#include "section/twins.h"
 #include "trace/ring.h"
 
 static void
@@ -38,6 +39,7 @@ section_drop(struct section *section) {
   inlet_close(section);
   fence_drop(section);
   stamp_drop(section);
+  twins_drop(section);
   extent_unmap_all(section);
   close_fd(&section->data_fd);
   close_file_fd(&section->own_fd);

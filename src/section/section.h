@@ -30,6 +30,15 @@ struct section_key {
   uint64_t device, inode;
 };
 
+/* A run of stores at even distances, as the faults look.  A guess: read and written without a lock. */
+struct section_run {
+  _Atomic uint64_t last;   /* page opened last */
+  _Atomic int32_t stride;  /* pages to the next one; 0: not known yet */
+  _Atomic uint32_t count;  /* pages at that distance that were opened with it */
+  _Atomic uint32_t offset; /* in a page: where stores went to */
+};
+#define SECTION_RUNS 8
+
 /* A child between fork and its own lane. */
 struct lane_child {
   uint32_t lane; /* its parent's */
@@ -72,6 +81,15 @@ struct section {
   struct {
     uint64_t first, end;
   } claims[KEEPER_THREADS]; /* pages that each keeper fills; guarded by peers_lock */
+  struct {
+    _Atomic uint64_t *_Atomic keys; /* NULL: not mapped */
+    unsigned char *bytes;
+    uint32_t count;
+  } twins;
+  _Atomic bool opens_ahead; /* this process does */
+  _Atomic bool stays_open;  /* pages with twins in this process, whatever a sync does */
+  struct section_run runs[SECTION_RUNS];
+  _Atomic uint32_t next_run; /* of them, to be used for a new one */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */
   _Atomic uint32_t settlings;   /* how often watched ones were */
@@ -115,6 +133,12 @@ section_reach(struct section *section) {
   return extent_first(atomic_load(&section->nextents));
 }
 
+/* Are only changed bytes to be written? */
+static inline bool
+section_merges(struct section *section) {
+  return atomic_load(&section->control->watch) & CONTROL_MERGED;
+}
+
 /* Pages that the file has now. */
 static inline uint64_t
 section_npages_all(struct section *section) {
@@ -153,6 +177,7 @@ section_mark(struct section *section, uint64_t page) {
 /* Take DIRTY away from a block that has no dirty page, being written ones included.  It is never
  * missing while there is one: a sync that trusts it waits for what others are writing. */
 void summary_settle(struct section *section, uint64_t page);
+/* Some page was stored to, as far as is known: settle_all comes before. */
 bool section_has_dirt(struct section *section);
 
 /* ---- The page bit -------------------------------------------------------------------------- */
@@ -303,6 +328,27 @@ void life_leave_as_it_is(struct section *section);
 /* As life_leave at the end of the process, which stays a member of what it doesn't remove. */
 void life_end(struct section *section);
 
+/* ---- Doubtful pages (settle.c) --------------------------------------------------------------- */
+
+/* Which doubtful pages of [first, first + n) are the same as their twins?  was: their states when
+ * they were claimed (those that aren't doubtful are left out).  same: the answer, a byte a page.
+ * In doubt they aren't.  n is at most SETTLE_MAX.  [keeper; the pages are claimed] */
+#define SETTLE_MAX 512
+void settle_compare(struct section *section, uint64_t first, uint64_t n, const uint8_t *was,
+                    bool *same);
+/* Claim a page if it is doubtful; was: its state.  [keeper; no bit is held] */
+SOFTMAP_MUST_CHECK bool settle_claim(struct section *section, uint64_t page, uint8_t *was);
+/* A claimed page is going to be written whole: it needs no twin. */
+void settle_drop_twin(struct section *section, uint64_t page);
+/* The same of one that is to be dirty without a doubt: and end it. */
+void settle_dirty(struct section *section, uint64_t page);
+/* A claimed page was the same: as it was while some lane has it open, else not dirty any more.
+ * False: it was stored to meanwhile, or taken over. */
+bool settle_same(struct section *section, uint64_t page, uint8_t was, bool is_open) SOFTMAP_SIGSAFE;
+/* Ask the twins of all doubtful pages of [first, end): afterwards pages that were stored to are
+ * dirty without a doubt; those that nobody has open and weren't stored to, not dirty.  [keeper] */
+SOFTMAP_MUST_CHECK int settle_all(struct section *section, uint64_t first, uint64_t end);
+
 /* ---- Size (size.c) ------------------------------------------------------------------------- */
 
 /* Look at the file, by a descriptor in the caller's table, and have its mtime in control->mtime_ns;
@@ -347,6 +393,13 @@ SOFTMAP_MUST_CHECK int data_map(struct section *section, uint64_t first, uint64_
 
 /* ---- The fence (fence.c) --------------------------------------------------------------------- */
 
+/* Are there writes of copies into the file as well, which must not come too late: of pages with
+ * stamps, or with twins? */
+static inline bool
+fence_is_wanted(struct section *section) {
+  return (atomic_load(&section->control->watch) & CONTROL_WATCHED) ||
+         atomic_load(&section->control->twins);
+}
 /* Have one: before anything is claimed that will be written into the data.  [keeper] */
 SOFTMAP_MUST_CHECK int fence_ready(struct section *section, const unsigned char **out);
 /* A write met it: ECANCELED.  What was claimed belongs to others; fence_ready makes a new one. */

@@ -108,6 +108,16 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
   return 0;
 }
 
+/* A twin knows nothing of what comes in behind the old end. */
+static void
+doubt_tail(struct section *section, uint64_t old_size) {
+  uint64_t page = old_size >> host_config.page_shift;
+  atomic_fetch_add(&section->control->growths, 1);
+  if ((old_size & (host_config.page_size - 1)) &&
+      page_is_doubtful(atomic_load(section_state(section, page))))
+    section_mark(section, page);
+}
+
 /* The page holds what the file holds; was it opened before it existed? */
 static int
 publish(struct section *section, uint64_t page) {
@@ -199,8 +209,10 @@ grow(struct section *section, uint64_t old_size, uint64_t new_size) {
   uint64_t first = pages_of(old_size);
   uint64_t npages = pages_of(new_size);
   int error = extent_reach(section, npages);
-  if (!error)
-    error = grow_tail(section, old_size, new_size);
+  if (error)
+    return error;
+  doubt_tail(section, old_size);
+  error = grow_tail(section, old_size, new_size);
   if (!error && npages > first)
     error = append(section, first, new_size);
   if (!error && npages > first)
@@ -292,21 +304,6 @@ resize_gate(struct section *section) {
       return error;
     host_nap(100000);
   }
-}
-
-/* Others do the same: an older look must not come last, or what was written by one of us would
- * be taken for somebody else's change. */
-int
-section_note_mtime(struct section *section, int fd, struct host_stat *stat, uint64_t *seen) {
-  int error;
-  *seen = atomic_load(&section->control->mtime_ns);
-  do {
-    error = host_stat_fd(fd, stat);
-    if (!error && (stat->device != section->key.device || stat->inode != section->key.inode))
-      error = ESTALE;
-  } while (!error &&
-           !atomic_compare_exchange_strong(&section->control->mtime_ns, seen, stat->mtime_ns));
-  return error;
 }
 
 /* To the size that the file has now.  [the gate is ours] */

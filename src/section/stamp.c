@@ -166,9 +166,13 @@ stamp_get(struct section *section, uint64_t page) {
                            __atomic_load_n(&place->half[1], __ATOMIC_SEQ_CST) } };
 }
 
-void
+int
 stamp_want(struct section *section) {
-  atomic_fetch_or(&section->control->watch, CONTROL_WATCHED);
+  uint64_t now = atomic_load(&section->control->watch);
+  while (!(now & (CONTROL_WATCHED | CONTROL_MERGED)) &&
+         !atomic_compare_exchange_weak(&section->control->watch, &now, now | CONTROL_WATCHED))
+    ;
+  return now & CONTROL_MERGED ? EBUSY : 0;
 }
 
 /* ---- Stamping ------------------------------------------------------------------------------ */

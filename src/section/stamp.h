@@ -26,8 +26,9 @@ stamp_is_wanted(struct section *section) {
   return atomic_load(&section->control->watch) & CONTROL_WATCHED;
 }
 
-/* From now on everybody in the section keeps stamps.  [keeper] */
-void stamp_want(struct section *section);
+/* From now on everybody in the section keeps stamps.  EBUSY: it is one in which every page has a twin
+ * (CONTROL_MERGED).  [keeper] */
+SOFTMAP_MUST_CHECK int stamp_want(struct section *section);
 /* Have memory for the stamps of these pages.  ENOSPC and others: none.  [keeper] */
 SOFTMAP_MUST_CHECK int stamp_ready(struct section *section, uint64_t first, uint64_t n);
 /* Nobody can look any more.  [keeper] */

@@ -3,11 +3,11 @@
 
 /* Only pages that exist: a process killed while it followed a shrinking file leaves states. */
 static bool
-has_dirty(struct section *section, uint64_t first) {
+has_any(struct section *section, uint64_t first, bool (*is_one)(uint8_t state)) {
   uint64_t npages = section_npages(section);
   uint64_t end = first + SUMMARY_PAGES < npages ? first + SUMMARY_PAGES : npages;
   for (uint64_t page = first; (page = scan_busy(section, page, end)) < end; page++)
-    if (page_is_dirty(atomic_load(section_state(section, page))))
+    if (is_one(atomic_load(section_state(section, page))))
       return true;
   return false;
 }
@@ -17,7 +17,7 @@ section_has_dirt(struct section *section) {
   uint64_t npages = section_npages(section);
   for (uint64_t page = 0; (page = scan_blocks(section, page, npages, SUMMARY_DIRTY)) < npages;
        page += SUMMARY_PAGES)
-    if (has_dirty(section, page))
+    if (has_any(section, page, page_is_stored))
       return true;
   return npages < section_npages_all(section); /* there may be some where we can't look yet */
 }
@@ -34,7 +34,7 @@ summary_settle(struct section *section, uint64_t page) {
     turn = (uint8_t)(((now & SUMMARY_TURN) + 0x20) & SUMMARY_TURN) | SUMMARY_CHECKING;
   while (!atomic_compare_exchange_weak(
       summary, &now, (uint8_t)((now & ~(SUMMARY_TURN | SUMMARY_CHECKING)) | turn)));
-  if (has_dirty(section, first)) {
+  if (has_any(section, first, page_is_dirty)) {
     summary_set(section, first, SUMMARY_DIRTY);
     return;
   }

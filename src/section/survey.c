@@ -8,6 +8,7 @@
 #include "host/arena.h"
 #include "section/directory.h"
 #include "section/files.h"
+#include "section/outside.h"
 
 #define CHUNK 4096
 
@@ -108,7 +109,7 @@ look(const int fds[3], struct survey *survey) {
   if (!error)
     error = count_lanes(fds[1], survey, &dead_writing);
   if (!error)
-    error = control_count_dirty(fds[1], &survey->header, &survey->dirty_pages);
+    error = outside_count(fds, &survey->header, &survey->dirty_pages);
   if (!error && !survey->live)
     error = check_data(fds[2], &survey->header);
   if (!error)
@@ -253,6 +254,23 @@ read_pages(int control_fd, uint32_t lanes, uint64_t first, uint64_t n, uint8_t *
   return error;
 }
 
+/* What their twins say. */
+static int
+ask_twins(const int fds[3], const struct control *header, uint64_t first, uint64_t n,
+          uint8_t *states, const uint8_t *open) {
+  struct outside outside;
+  int error = outside_begin(&outside, fds, header);
+  for (uint64_t i = 0; i < n && !error; i++) {
+    if (!page_is_doubtful(states[i]))
+      continue;
+    if (outside_is_stored(&outside, first + i, states[i]))
+      states[i] = PAGE_DIRTY;
+    else if (!open[i])
+      states[i] = page_not_stored(states[i]);
+  }
+  return outside_end(&outside, error);
+}
+
 int
 survey_pages(const char *name, uint64_t first, uint64_t n, uint8_t *states, uint8_t *open) {
   struct control header;
@@ -272,6 +290,8 @@ survey_pages(const char *name, uint64_t first, uint64_t n, uint8_t *states, uint
     error = got < sizeof header ? EINVAL : control_check(&header, stat.size);
   if (!error)
     error = read_pages(fds[1], atomic_load(&header.lanes), first, n, states, open);
+  if (!error)
+    error = ask_twins(fds, &header, first, n, states, open);
   error = close_all(fds, error == EPERM ? EINVAL : error);
   int close_error = host_close(root);
   return error ? error : close_error;

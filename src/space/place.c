@@ -7,9 +7,13 @@
 #include "core/rules.h"
 #include "process/options.h"
 #include "section/say.h"
+#include "section/twins.h"
 #include "space/space.h"
 #include "trace/ring.h"
 #include "track/track.h"
+
+/* Smaller mappings don't open ahead: it wouldn't pay. */
+#define AHEAD_PAGES_MIN 8
 
 /* What passes between the caller and the keeper's job. */
 struct placing {
@@ -113,6 +117,18 @@ no_room(int error) {
   return result;
 }
 
+/* A mapping that stores can run through, and a file of twins for it. */
+static void
+prepare_twins(const struct placing *placing) {
+  const struct place *place = placing->place;
+  uint32_t twins = options_ahead();
+  if (!place->may_write || (place->flags & MAP_TYPE) == MAP_PRIVATE || !twins ||
+      placing->npages < AHEAD_PAGES_MIN || track_chosen() == &tracker_watch)
+    return;
+  if (!twins_ready(placing->section, twins)) /* else every store has a fault */
+    atomic_store(&placing->section->opens_ahead, true);
+}
+
 static int
 prepare(struct placing *placing) {
   struct section *section = placing->section;
@@ -129,6 +145,8 @@ prepare(struct placing *placing) {
   if (!error && ((error = extent_populate(section, placing->first, placing->npages)) ||
                  (error = fence_ready(section, &fence))))
     return no_room(error);
+  if (!error)
+    prepare_twins(placing);
   if (error || !fill_now(placing))
     return error;
   int fill_error = fill(section, placing->first, placing->npages);

@@ -68,7 +68,7 @@ track_close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
 
 const struct tracker tracker_fault = {
   .name = "fault",
-  .open = track_pin,
+  .open = track_store,
   .show = show,
   .close = track_close_pages,
 };

@@ -65,7 +65,8 @@ static void
 mark_in(const struct mapping *mapping, const struct track_locked *locked) {
   for (size_t i = 0; i < locked->n; i++) {
     uint64_t page;
-    if (covers(mapping, locked->at[i], &page) && (mapping_view(mapping, page) & VIEW_WATCHED) &&
+    if (covers(mapping, locked->at[i], &page) &&
+        (mapping_view(mapping, page) & (VIEW_WATCHED | VIEW_OPEN)) &&
         page < section_npages(mapping->section))
       section_mark(mapping->section, page);
   }

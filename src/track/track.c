@@ -99,7 +99,8 @@ settle(const struct mapping *mapping, uint64_t first, uint64_t n) {
 
 bool
 track_must_collect(struct section *section) {
-  if (atomic_load(&section->control->watch) & CONTROL_WATCHED)
+  if ((atomic_load(&section->control->watch) & CONTROL_WATCHED) ||
+      atomic_load(&section->control->twins))
     return true;
   struct mapping *mapping = atomic_load(&section->mappings);
   while (mapping && !mapping->tracker->collect)

@@ -25,6 +25,11 @@ track_set_add(struct track_set *set, uint64_t i) {
   set->bits[i / 64] |= (uint64_t)1 << (i % 64);
 }
 
+static inline void
+track_set_remove(struct track_set *set, uint64_t i) {
+  set->bits[i / 64] &= ~((uint64_t)1 << (i % 64));
+}
+
 /* Change the views of pages [first, first + n) of a mapping (those in `set`, counted from first;
  * NULL: all) and make the host enforce what follows from it.  Neighbouring pages of the range
  * that want the same protection are protected with one call.  On failure the pages concerned
@@ -81,6 +86,14 @@ SOFTMAP_MUST_CHECK int track_open(const struct mapping *mapping, uint64_t page) 
 /* The same for who may store without being noticed (a system call at work): OPEN in the lane, and
  * marked, until somebody closes it. */
 SOFTMAP_MUST_CHECK int track_pin(const struct mapping *mapping, uint64_t page) SOFTMAP_SIGSAFE;
+/* track_pin, and where stores follow each other the pages that come next, too: how the tracker
+ * "fault" opens (ahead.c). */
+SOFTMAP_MUST_CHECK int track_store(const struct mapping *mapping, uint64_t page) SOFTMAP_SIGSAFE;
+/* Open pages of the range that are as in the file and can have twins: no store has come. */
+SOFTMAP_MUST_CHECK int track_open_unasked(const struct mapping *mapping, uint64_t first,
+                                          uint64_t n) SOFTMAP_SIGSAFE;
+/* In a forked child: no other thread is opening pages. */
+void track_ahead_reset(void);
 /* A store past the end: open without a mark, so that the host raises its own SIGBUS; should the
  * page come to exist, whoever grows the section finds it open.  EAGAIN: it exists now. */
 SOFTMAP_MUST_CHECK int track_open_past_end(const struct mapping *mapping,

@@ -184,10 +184,9 @@ arm_job(void *arg) {
   const struct job *job = arg;
   struct section *section = job->mapping->section;
   int error = add_to_kernel(job->mapping);
-  if (error)
+  if (error || (error = stamp_want(section)))
     return error;
   lane_note_watching(section);
-  stamp_want(section);
   for (uint64_t done = 0; done < job->n && !error; done += TRACK_GROUP) {
     uint64_t n = job->n - done < TRACK_GROUP ? job->n - done : TRACK_GROUP;
     error = arm_group(job->mapping, job->first + done, n);
@@ -213,8 +212,8 @@ watch_open(const struct mapping *mapping, uint64_t page) {
   uint64_t first = page / TRACK_GROUP * TRACK_GROUP;
   uint64_t end = first + TRACK_GROUP;
   if (arm(mapping, first > mapping->first ? first : mapping->first, end))
-    return track_pin(mapping, page);
-  return mapping_view(mapping, page) & VIEW_WATCHED ? 0 : track_pin(mapping, page);
+    return track_store(mapping, page);
+  return mapping_view(mapping, page) & VIEW_WATCHED ? 0 : track_store(mapping, page);
 }
 
 static int

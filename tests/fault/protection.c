@@ -48,6 +48,7 @@ protections_are(struct t_at at, const unsigned char *p, const char *want) {
 static unsigned char *
 map(int prot, int type) {
   T_OK(softmap_configure("tracker", "fault"));
+  T_OK(softmap_configure("ahead", "0"));
   unsigned char *p =
       mmap(NULL, t_pages(NPAGES), prot, type, t_tmpfile(NULL, (off_t)t_pages(NPAGES)), 0);
   T_CHECK(p != MAP_FAILED);

@@ -272,7 +272,8 @@ use(void) {
 /* Whatever stays in the section directory. */
 static void
 clear(void) {
-  static const char *const entries[] = { "control", "data", "fence-0", "fence-1", "fence-2" };
+  static const char *const entries[] = { "control", "data",    "fence-0", "fence-1",
+                                         "fence-2", "stamps", "twins" };
   char path[400];
 
   for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {

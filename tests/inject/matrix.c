@@ -261,6 +261,30 @@ run_store(void) {
   return fault.signo == 0 ? 0 : fault.signo == SIGBUS ? EFAULT : EINVAL;
 }
 
+/* Stores in order, which open pages ahead: as far as they go. */
+static int
+run_store_run(void) {
+  for (size_t i = 1; i < MATRIX_PAGES - 1; i++) {
+    struct t_fault fault = t_store(matrix.p + t_pages(i), (unsigned char)('A' + i));
+
+    if (fault.signo != 0)
+      return fault.signo == SIGBUS ? EFAULT : EINVAL;
+    matrix.model[i] = (unsigned char)('A' + i);
+  }
+  return 0;
+}
+
+static void
+stored_in_order(void) {
+  matrix_map();
+  T_EQ(run_store_run(), 0);
+}
+
+static int
+run_msync_ahead(void) {
+  return run_msync();
+}
+
 static void
 longer_file(void) {
   T_EQ(ftruncate(matrix.fd, (off_t)t_pages(2)), 0);
@@ -324,6 +348,8 @@ SCENARIO(section_view, stored, 78, 0)
 SCENARIO(recover, stored_by_a_dead_process, 195, ECANCELED)
 SCENARIO(load, on_touch, 11, EFAULT)
 SCENARIO(store, on_touch, 13, EFAULT)
+SCENARIO(store_run, mapped, 8, EFAULT)
+SCENARIO(msync_ahead, stored_in_order, 45, 0)
 
 static void
 try_growth(void) {
@@ -358,6 +384,8 @@ static const struct t_case cases[] = {
   T_CASE_WITH(try_recover, T_MAPS_NOTHING | T_KILLS),
   T_CASE(try_load),
   T_CASE(try_store),
+  T_CASE(try_store_run),
+  T_CASE(try_msync_ahead),
   T_CASE(try_growth),
   T_CASE(try_fork),
 };

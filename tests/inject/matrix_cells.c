@@ -56,6 +56,7 @@ static const int errors_of[HOST_CALL_COUNT][ERRORS_MAX] = {
   [HOST_CALL_robust_locks] = { EACCES },
   [HOST_CALL_identity] = { EACCES },
   [HOST_CALL_signal_action] = { EINVAL },
+  [HOST_CALL_copy_memory] = { EOPNOTSUPP, ENOMEM },
 };
 
 struct cell {

@@ -75,8 +75,8 @@ lanes_huge(void) {
   PUT_MEMBER(uint32_t, lanes, UINT32_MAX);
 }
 static void
-twins_elsewhere(void) {
-  PUT_MEMBER(uint64_t, twins_offset, 4096);
+twins_huge(void) {
+  PUT_MEMBER(uint32_t, twins, UINT32_MAX);
 }
 static void
 path_without_end(void) {
@@ -307,7 +307,7 @@ headers(void) {
     ROW(size_huge, EINVAL),
     ROW(size_more_than_data, EINVAL),
     ROW(lanes_huge, EINVAL),
-    ROW(twins_elsewhere, EINVAL),
+    ROW(twins_huge, EINVAL),
     ROW(path_without_end, EINVAL),
     { "of_another_file", of_another_file, ESTALE, true, false },
     ROW(header_of_ones, EINVAL),

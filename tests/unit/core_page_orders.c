@@ -8,6 +8,12 @@
  *   fault    O set OPEN in the lane   M mark   P the host lets the page be written
  *   closer   H the host closes the page   M mark   C clear OPEN in the lane
  *   storer   S store, if the host lets it   V sync: what isn't dirty has to be in the file
+ * Pages that are opened ahead, with a twin (the first four steps are another process's):
+ *   writer   w claim whatever kind of dirty it is   L as above   c compare with the twin; the same:
+ *            end here, else   F, E as above
+ *   opener   O as above   N clean to OPENING   T make the twin   A to AHEAD   P as above
+ *   another  X mark, store, sync, and clean if no lane is open
+ *   storer   B store what was there at first, if the host lets it
  */
 #include "core/page.h"
 
@@ -24,19 +30,61 @@ struct play {
   page_byte state, lane;
   bool writable;  /* as the host has it */
   bool seen_open; /* by the writer */
-  int memory, file;
+  uint8_t was;    /* when the writer claimed it */
+  int memory, file, twin;
   const char *steps[PARTIES]; /* still to do */
 };
 
+/* Would a sync leave the page alone, though the file doesn't have it? */
 static bool
 is_lost(const struct play *play) {
-  return !page_is_dirty(atomic_load(&play->state)) && play->file != play->memory;
+  uint8_t state = atomic_load(&play->state);
+  bool is_dirty = page_is_dirty(state);
+  if (page_is_doubtful(state))
+    is_dirty = (state & PAGE_AHEAD) && play->memory != play->twin;
+  return !is_dirty && play->file != play->memory;
+}
+
+/* Steps with twins; whoever can't go on leaves. */
+static bool
+do_ahead_step(struct play *play, char step) {
+  uint8_t opening = page_opening(PAGE_CLEAN);
+  switch (step) {
+  case 'w':
+    play->was = atomic_load(&play->state);
+    return page_kind(play->was) == PAGE_DIRTY && page_step(&play->state, play->was, PAGE_WRITING);
+  case 'c':
+    if (!page_is_doubtful(play->was) || ((play->was & PAGE_AHEAD) && play->memory != play->twin))
+      return true;
+    page_end_compare(&play->state, 0, play->was, play->seen_open);
+    return false;
+  case 'N':
+    return page_step(&play->state, PAGE_CLEAN, opening);
+  case 'T':
+    play->twin = play->memory;
+    return true;
+  case 'A':
+    return page_step(&play->state, opening, page_ahead(opening));
+  case 'X':
+    if (page_is_writing(atomic_load(&play->state)))
+      return false;
+    page_mark(&play->state);
+    play->file = play->memory = 2;
+    if (!(atomic_load(&play->lane) & LANE_OPEN))
+      atomic_store(&play->state, PAGE_CLEAN);
+    return true;
+  default: /* B */
+    if (play->writable)
+      play->memory = 1;
+    return play->writable;
+  }
 }
 
 /* Do the next step of a party; whoever can't go on leaves. */
 static void
 do_step(struct play *play, int party) {
-  switch (*play->steps[party]++) {
+  char step = *play->steps[party]++;
+  switch (step) {
   case 'W':
     if (!page_step(&play->state, PAGE_DIRTY, PAGE_WRITING))
       play->steps[party] = "";
@@ -71,7 +119,11 @@ do_step(struct play *play, int party) {
     else
       play->steps[party] = "";
     break;
-  default: /* V */
+  case 'V':
+    break;
+  default:
+    if (!do_ahead_step(play, step))
+      play->steps[party] = "";
     break;
   }
 }
@@ -96,6 +148,8 @@ count_losses(const struct play *play) {
   return over ? is_lost(play) : losses;
 }
 
+#define AHEAD (PAGE_DIRTY | PAGE_AHEAD)
+
 static const struct row {
   const char *name;
   uint8_t state;
@@ -116,6 +170,13 @@ static const struct row {
   /* A writer that looks before it copies doesn't depend on the mark of who closes. */
   { "lanes seen before the copy", PAGE_DIRTY, true, false, { "WLFE", "HC", "SV" } },
   { "lanes seen before the copy, fault", PAGE_DIRTY, false, false, { "WLFE", "OMPSV", "" } },
+  { "control: opened ahead, written by another", PAGE_CLEAN, false, false, { "X", "ONTAP", "BV" } },
+  { "twin made before OPEN", PAGE_CLEAN, false, true, { "X", "TONAP", "BV" } },
+  { "OPEN set behind AHEAD", PAGE_CLEAN, false, true, { "X", "NTAPO", "BV" } },
+  { "control: opened ahead, synced", PAGE_CLEAN, false, false, { "wLcFE", "ONTAP", "SV" } },
+  { "host opens before AHEAD", PAGE_CLEAN, false, true, { "wLcFE", "ONTPA", "SV" } },
+  { "control: compared, closed", AHEAD, true, false, { "wLcFE", "HC", "SV" } },
+  { "lanes seen behind the comparison", AHEAD, true, true, { "wcLFE", "HC", "SV" } },
 };
 
 static void
@@ -127,7 +188,8 @@ only_the_right_order_loses_nothing(void **unused) {
       .lane = rows[i].open ? LANE_OPEN : 0,
       .writable = rows[i].open,
       .memory = 1,
-      .file = page_is_dirty(rows[i].state) ? 0 : 1,
+      .file = page_is_stored(rows[i].state) ? 0 : 1,
+      .twin = 1,
       .steps = { rows[i].steps[0], rows[i].steps[1], rows[i].steps[2] },
     };
     unsigned losses = count_losses(&play);

@@ -371,6 +371,13 @@ call_signal_action(void) {
   struct sigaction old;
   return host_signal_action(SIGUSR1, NULL, &old);
 }
+static int
+call_copy_memory(void) {
+  char from[4] = "abc", to[4];
+  struct iovec vec[2] = { { to, sizeof to }, { from, sizeof from } };
+  size_t done;
+  return host_copy_memory(&vec[0], 1, &vec[1], 1, &done);
+}
 
 static const struct host_row sites[] = {
 #define X(site) { #site, call_##site, 0 },
