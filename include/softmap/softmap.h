@@ -46,7 +46,8 @@ extern "C" {
  * that address as well: a start inside a page of such a mapping is rounded down. */
 #define SOFTMAP_MAP_ANY_OFFSET 0x10000000
 /* Write-back sends only the bytes that changed, so that changes made elsewhere in the same page
- * of the file by others survive.  (With every tracker; needs twins.) */
+ * of the file by others survive.  With every tracker; from then on for the whole file, in all
+ * processes.  Needs as much memory again as pages are stored to. */
 #define SOFTMAP_MAP_MERGE 0x20000000
 /* After a crash the file holds the state before or after a sync, never a mix. */
 #define SOFTMAP_MAP_ATOMIC 0x40000000
@@ -77,7 +78,8 @@ extern "C" {
  *   EBUSY      the file is mapped by a process of another user, or with another section directory,
  *              and one of the two may write; or a process that died left stores to it, and the file
  *              was changed by others since, or the section is damaged (softmap_recover; one line on
- *              standard error says which)
+ *              standard error says which); or SOFTMAP_MAP_MERGE of a file that is mapped without
+ *              it, with room for fewer twins than it has pages, or watched (SOFTMAP_TRACKER)
  *   EEXIST     MAP_FIXED_NOREPLACE and the range is taken
  *   EINVAL     len is 0; offset or a fixed addr isn't aligned; no type or two types of mapping;
  *              MAP_HUGETLB on a regular file
@@ -86,8 +88,8 @@ extern "C" {
  *   ENODEV     the host can't map what fd refers to, and softmap can't either (a directory)
  *   ENOMEM     no room in the address space, in memory or in the section directory (one line on
  *              standard error names SOFTMAP_DIR when it is full)
- *   EOPNOTSUPP MAP_SHARED_VALIDATE and an unknown flag; SOFTMAP_MAP_MERGE, SOFTMAP_MAP_ATOMIC
- *              (until they are built)
+ *   EOPNOTSUPP MAP_SHARED_VALIDATE and an unknown flag; SOFTMAP_MAP_ATOMIC (until it is
+ *              built)
  *   EOVERFLOW  offset plus len passes what off_t can hold
  *   EIO ...    the section directory can't be read or written
  *   EPERM      PROT_EXEC and the section directory is on a file system mounted noexec
@@ -415,8 +417,10 @@ int softmap_stats(struct softmap_stats *stats);
  *
  * name, value  as the variables of softmap(7), without "SOFTMAP_" and in lower case:
  *   "tracker"         "fault" (default): by page faults; "watch": by the kernel's write watch (Linux
- *                     6.7; EOPNOTSUPP where the kernel or its settings refuse it); "auto": watch
- *                     if it can be had, else fault; "compare" (until it is built: EOPNOTSUPP)
+ *                     6.7; EOPNOTSUPP where the kernel or its settings refuse it); "compare": by
+ *                     comparing pages with copies; "auto": watch if it can be had, else fault
+ *   "ahead"           how many pages of a file may be open before a store at a time, while stores
+ *                     follow each other (1024); 0: none
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch
  *   "dir"             the section directory; absolute path

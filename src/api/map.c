@@ -111,6 +111,7 @@ place(const struct request *asked, const struct host_stat *stat, int open_flags,
     .inode = stat->inode,
     .may_write = (open_flags & O_ACCMODE) == O_RDWR,
     .any_offset = asked->flags & SOFTMAP_MAP_ANY_OFFSET,
+    .merge = asked->flags & SOFTMAP_MAP_MERGE,
   };
   struct space_call call;
   struct mapping *cut = NULL;

@@ -32,7 +32,7 @@ struct rules_map {
  *   EOVERFLOW   offset plus len
  *   EINVAL      type
  *   EOPNOTSUPP  unknown bit of MAP_SHARED_VALIDATE (MAP_FIXED_NOREPLACE is one);
- *               SOFTMAP_MAP_MERGE and SOFTMAP_MAP_ATOMIC, whatever the type
+ *               SOFTMAP_MAP_ATOMIC, whatever the type
  *   EACCES      shared, PROT_WRITE and not open for writing; not open for reading
  *               (EPERM: PROT_EXEC and a file system mounted noexec)
  *   ENODEV      a directory

@@ -68,8 +68,9 @@ static struct option {
   bool is_set;
   const char *if_refused; /* why, and what is done */
 } options[] = {
-  { "tracker", "SOFTMAP_TRACKER", "fault, watch, auto", track_choose, false,
-    " (watch takes Linux 6.7, userfaultfd, and /proc/self/pagemap); using fault" },
+  { "tracker", "SOFTMAP_TRACKER", "fault, watch, compare, auto", track_choose, false,
+    " (watch takes Linux 6.7, userfaultfd, and /proc/self/pagemap; compare process_vm_readv); using "
+    "fault" },
   { "ahead", "SOFTMAP_AHEAD", "a number of pages", set_ahead, false, NULL },
   { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false, NULL },
   { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false,

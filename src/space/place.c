@@ -117,16 +117,61 @@ no_room(int error) {
   return result;
 }
 
-/* A mapping that stores can run through, and a file of twins for it. */
-static void
+/* Room for the twins of all pages, as far as that goes. */
+static uint32_t
+twins_of_all(const struct placing *placing) {
+  uint64_t exist = section_npages(placing->section);
+  uint64_t npages = placing->first + placing->npages;
+  npages = npages > exist ? npages : exist;
+  uint32_t count = TWINS_BLOCK;
+  while (count < npages && count < TWINS_MAX)
+    count *= 2;
+  return count;
+}
+
+/* EBUSY: there may be pages that can be stored to and have none. */
+static int
+want_merge(struct section *section) {
+  _Atomic uint64_t *watch = &section->control->watch;
+  uint64_t now = atomic_load(watch);
+  while (!(now & (CONTROL_WATCHED | CONTROL_MERGED)) &&
+         !atomic_compare_exchange_weak(watch, &now, now | CONTROL_MERGED))
+    ;
+  return now & CONTROL_WATCHED ? EBUSY : 0;
+}
+
+/* A mapping that stores can run through, and a file of twins for it.  Where each store needs a twin
+ * there must be room for all. */
+static int
 prepare_twins(const struct placing *placing) {
   const struct place *place = placing->place;
+  struct section *section = placing->section;
+  bool stays_open = track_chosen() == &tracker_compare;
+  bool needs_all = place->merge || stays_open;
   uint32_t twins = options_ahead();
-  if (!place->may_write || (place->flags & MAP_TYPE) == MAP_PRIVATE || !twins ||
-      placing->npages < AHEAD_PAGES_MIN || track_chosen() == &tracker_watch)
-    return;
-  if (!twins_ready(placing->section, twins)) /* else every store has a fault */
-    atomic_store(&placing->section->opens_ahead, true);
+  if (!place->may_write || (place->flags & MAP_TYPE) == MAP_PRIVATE)
+    return 0;
+  if (!needs_all &&
+      (!twins || placing->npages < AHEAD_PAGES_MIN || track_chosen() == &tracker_watch))
+    return 0;
+  uint32_t all = needs_all ? twins_of_all(placing) : 0;
+  int error = twins_ready(section, all > twins ? all : twins);
+  if (!needs_all) {
+    if (!error)
+      atomic_store(&section->opens_ahead, true);
+    return 0;
+  }
+  if (!error && atomic_load(&section->control->twins) < all)
+    error = EBUSY;
+  if (!error)
+    error = want_merge(section);
+  if (error)
+    return place->merge ? error : 0; /* what has no twin is noticed by faults */
+  if (twins)
+    atomic_store(&section->opens_ahead, true);
+  if (stays_open)
+    atomic_store(&section->stays_open, true);
+  return 0;
 }
 
 static int
@@ -146,7 +191,9 @@ prepare(struct placing *placing) {
                  (error = fence_ready(section, &fence))))
     return no_room(error);
   if (!error)
-    prepare_twins(placing);
+    error = prepare_twins(placing);
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+    return no_room(error);
   if (error || !fill_now(placing))
     return error;
   int fill_error = fill(section, placing->first, placing->npages);

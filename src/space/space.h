@@ -75,6 +75,7 @@ struct place {
   uint64_t device, inode; /* of the file behind fd */
   bool may_write;
   bool any_offset;
+  bool merge; /* only bytes that changed are to be written */
 };
 
 /* Map a regular file. */

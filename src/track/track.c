@@ -13,7 +13,8 @@
 
 /* ---- Choosing ------------------------------------------------------------------------------ */
 
-static const struct tracker *const trackers[] = { &tracker_fault, &tracker_watch };
+static const struct tracker *const trackers[] = { &tracker_fault, &tracker_watch,
+                                                &tracker_compare };
 
 static const struct tracker *_Atomic chosen = &tracker_fault;
 
@@ -28,7 +29,7 @@ track_choose(const char *name) {
         atomic_store(&chosen, trackers[i]);
       return error;
     }
-  return strcmp(name, "compare") == 0 ? EOPNOTSUPP : EINVAL; /* to come */
+  return EINVAL;
 }
 
 const struct tracker *

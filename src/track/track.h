@@ -66,6 +66,7 @@ struct tracker {
 };
 extern const struct tracker tracker_fault;
 extern const struct tracker tracker_watch;
+extern const struct tracker tracker_compare;
 /* tracker_fault's own, which others use, too. */
 SOFTMAP_MUST_CHECK int track_close_pages(const struct mapping *mapping, uint64_t first, uint64_t n,
                                          const struct track_set *set);

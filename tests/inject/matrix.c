@@ -285,6 +285,19 @@ run_msync_ahead(void) {
   return run_msync();
 }
 
+/* With a twin a page, which a sync brings up to date. */
+static void
+merged(void) {
+  matrix.npages = MATRIX_PAGES;
+  matrix.p = T_MAP(NULL, t_pages(MATRIX_PAGES), RW, MAP_SHARED | SOFTMAP_MAP_MERGE, matrix.fd, 0);
+  T_EQ(run_store_run(), 0);
+}
+
+static int
+run_msync_merge(void) {
+  return run_msync();
+}
+
 static void
 longer_file(void) {
   T_EQ(ftruncate(matrix.fd, (off_t)t_pages(2)), 0);
@@ -350,6 +363,7 @@ SCENARIO(load, on_touch, 11, EFAULT)
 SCENARIO(store, on_touch, 13, EFAULT)
 SCENARIO(store_run, mapped, 8, EFAULT)
 SCENARIO(msync_ahead, stored_in_order, 45, 0)
+SCENARIO(msync_merge, merged, 80, 0)
 
 static void
 try_growth(void) {
@@ -386,6 +400,7 @@ static const struct t_case cases[] = {
   T_CASE(try_store),
   T_CASE(try_store_run),
   T_CASE(try_msync_ahead),
+  T_CASE(try_msync_merge),
   T_CASE(try_growth),
   T_CASE(try_fork),
 };
