@@ -34,7 +34,9 @@ memory_choose(const char *engine) {
   for (enum broken i = 1; i < BROKEN_COUNT; i++)
     if (strcmp(engine + sizeof broken - 1, broken_names[i]) == 0)
       broken_engine = i;
-  return broken_engine ? 0 : EINVAL;
+  if (!broken_engine)
+    return EINVAL;
+  return softmap_configure("ahead", "0") < 0 ? errno : 0; /* what is wrong shows at the page that was stored to */
 }
 
 bool

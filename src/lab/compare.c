@@ -68,8 +68,7 @@ is_dirty(const struct frame *frame, int file, uint64_t page) {
     const struct row *row = &frame->rows[r];
     const struct actor_page *seen =
         row->file == file && !row->is_private ? row_page(row, page) : NULL;
-    if (seen && (seen->state == SOFTMAP_PAGE_DIRTY || seen->state == SOFTMAP_PAGE_WRITING ||
-                 seen->state == SOFTMAP_PAGE_OPENED_AHEAD))
+    if (seen && (seen->state == SOFTMAP_PAGE_DIRTY || seen->state == SOFTMAP_PAGE_WRITING))
       return true;
   }
   return false;

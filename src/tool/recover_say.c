@@ -54,8 +54,7 @@ end_run(struct runs *runs) {
 
 static bool
 is_unwritten(const struct softmap_page *page) {
-  return page->state == SOFTMAP_PAGE_DIRTY || page->state == SOFTMAP_PAGE_WRITING ||
-         page->state == SOFTMAP_PAGE_OPENED_AHEAD;
+  return page->state == SOFTMAP_PAGE_DIRTY || page->state == SOFTMAP_PAGE_WRITING;
 }
 
 char *

@@ -31,8 +31,8 @@ print_dirty(const struct top_section *section) {
   size_t shown = 0;
   for (size_t i = 0; i < section->n; i++) {
     size_t first = i;
-    while (i < section->n && section->state[i] != SOFTMAP_PAGE_CLEAN &&
-           section->state[i] != SOFTMAP_PAGE_UNFILLED && section->state[i] != SOFTMAP_PAGE_FILLING)
+    while (i < section->n && (section->state[i] == SOFTMAP_PAGE_DIRTY ||
+                              section->state[i] == SOFTMAP_PAGE_WRITING))
       i++;
     if (i == first)
       continue;

@@ -50,8 +50,7 @@ static void
 count(struct top_section *section) {
   for (size_t i = 0; i < section->n; i++) {
     uint8_t state = section->state[i];
-    bool is_dirty = state == SOFTMAP_PAGE_DIRTY || state == SOFTMAP_PAGE_WRITING ||
-                    state == SOFTMAP_PAGE_OPENED_AHEAD;
+    bool is_dirty = state == SOFTMAP_PAGE_DIRTY || state == SOFTMAP_PAGE_WRITING;
     section->dirty += is_dirty;
     section->open += section->is_open[i];
     section->writing += state == SOFTMAP_PAGE_WRITING;
@@ -83,7 +82,8 @@ look(struct top_section *section) {
 
 static bool
 is_clean(uint8_t state) {
-  return state == SOFTMAP_PAGE_CLEAN || state == SOFTMAP_PAGE_UNFILLED;
+  return state == SOFTMAP_PAGE_CLEAN || state == SOFTMAP_PAGE_UNFILLED ||
+         state == SOFTMAP_PAGE_OPENED_AHEAD;
 }
 
 static void
