@@ -94,6 +94,7 @@ size_t raw_watch_collect(const char *at, size_t npages);
 
 /* ---- Cases --------------------------------------------------------------------------------- */
 
+void case_ahead(void);
 void case_fault(void);
 void case_mappings(void);
 void case_share(void);
