@@ -101,6 +101,9 @@ SOFTMAP_MUST_CHECK int host_write(int fd, const struct iovec *vec, int nvec, uin
 SOFTMAP_MUST_CHECK int host_resize(int fd, uint64_t size); /* ftruncate; SIGXFSZ as host_write */
 SOFTMAP_MUST_CHECK int host_flush(int fd);                 /* fdatasync */
 SOFTMAP_MUST_CHECK int host_flush_all(int fd);             /* fsync */
+/* fsync of a directory: names made and taken away in it are so for good.  0 where it has nothing to
+ * flush. */
+SOFTMAP_MUST_CHECK int host_flush_names(int fd);
 /* Make [offset, offset + len) a hole; the size stays.  EOPNOTSUPP where there are no holes. */
 SOFTMAP_MUST_CHECK int host_punch(int fd, uint64_t offset, uint64_t len);
 /* The next run of data at or after offset: [*start, *end), cut off at limit; *start == limit if

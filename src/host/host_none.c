@@ -196,6 +196,12 @@ host_flush_all(int fd) {
 }
 
 int
+host_flush_names(int fd) {
+  (void)fd;
+  return ENOSYS;
+}
+
+int
 host_next_data(int fd, uint64_t offset, uint64_t limit, uint64_t *start, uint64_t *end) {
   (void)fd;
   (void)offset;

@@ -52,6 +52,8 @@ host_open(int *out, int dirfd, const char *name, int flags, mode_t mode) {
   if (error != 0)
     return error;
   error = open_retrying(out, dirfd, name, flags, mode);
+  if (error == 0 && (flags & O_CREAT) != 0)
+    inject_changed(HOST_CALL_open, dirfd, name, NULL, 0, 0);
   inject_after(HOST_CALL_open);
   return error;
 }
@@ -283,6 +285,8 @@ host_unlink(int dirfd, const char *name) {
   if (error != 0)
     return error;
   error = raw_error(raw3(SYS_unlinkat, dirfd, name, 0));
+  if (error == 0)
+    inject_changed(HOST_CALL_unlink, dirfd, name, NULL, 0, 0);
   inject_after(HOST_CALL_unlink);
   return error;
 }

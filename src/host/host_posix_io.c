@@ -123,6 +123,8 @@ host_write(int fd, const struct iovec *vec, int nvec, uint64_t offset, size_t *p
   error = write_vectors(fd, vec, nvec, offset, put);
   if (error == EFBIG && !waited)
     host_signal_consume(SIGXFSZ);
+  if (error == 0)
+    inject_changed(HOST_CALL_write, fd, NULL, vec, offset, *put);
   inject_after(HOST_CALL_write);
   return error;
 }
@@ -138,6 +140,8 @@ host_resize(int fd, uint64_t size) {
   while (error == EINTR);
   if (error == EFBIG && !waited)
     host_signal_consume(SIGXFSZ);
+  if (error == 0)
+    inject_changed(HOST_CALL_resize, fd, NULL, NULL, size, 0);
   inject_after(HOST_CALL_resize);
   return error;
 }
@@ -150,6 +154,8 @@ flush(long call, int fd) {
   do
     error = raw_error(raw1(call, fd));
   while (error == EINTR);
+  if (error == 0)
+    inject_changed(HOST_CALL_flush, fd, NULL, NULL, 0, 0);
   inject_after(HOST_CALL_flush);
   return error;
 }
@@ -162,6 +168,22 @@ host_flush(int fd) {
 int
 host_flush_all(int fd) {
   return flush(SYS_fsync, fd);
+}
+
+int
+host_flush_names(int fd) {
+  int error = inject_before(HOST_CALL_flush_names);
+  if (error != 0)
+    return error;
+  do
+    error = raw_error(raw1(SYS_fsync, fd));
+  while (error == EINTR);
+  if (error == EINVAL || error == ENOSYS) /* a file system without */
+    error = 0;
+  if (error == 0)
+    inject_changed(HOST_CALL_flush_names, fd, NULL, NULL, 0, 0);
+  inject_after(HOST_CALL_flush_names);
+  return error;
 }
 
 static uint64_t

@@ -243,6 +243,16 @@ parse_rule(char *text, struct inject_rule *rule) {
          parse_action(part[3], rule);
 }
 
+void (*inject_record)(const struct inject_change *change);
+
+void
+inject_changed(enum host_call call, int fd, const char *name, const struct iovec *vec,
+               uint64_t offset, size_t len) {
+  struct inject_change change = { call, fd, name, vec, offset, len };
+  if (inject_record)
+    inject_record(&change);
+}
+
 void
 inject_configure(void) {
   static const char complaint[] = "softmap: bad SOFTMAP_TEST_INJECT\n";

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* One site a host function; HOST_CALL_COUNT comes last. */
 #define HOST_CALLS(X)                                                                              \
@@ -21,7 +22,7 @@
               X(byte_lock) X(byte_share) X(set_mode) X(byte_unlock) X(byte_is_locked)              \
                   X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
                       X(inbox_take) X(thread_start) X(thread_count) X(robust_locks) X(identity)    \
-                          X(watch_fork) X(signal_action) X(copy_memory)                           \
+                          X(watch_fork) X(signal_action) X(copy_memory) X(flush_names)            \
                               X(watch_open) X(watch_add) X(watch_begin) X(watch_scan)
 
 enum host_call {
@@ -50,6 +51,19 @@ uint32_t inject_fired(void);                /* calls concerned since arming */
 void inject_release(uint32_t n);            /* let the first n held calls go on */
 uint32_t inject_calls(enum host_call call); /* calls of the site since arming */
 const char *inject_name(enum host_call call);
+/* Called after each call that changes a file or makes a change durable, by the thread that made it: what
+ * a crash would have left can be played from that.  Of host_open: those with O_CREAT. */
+struct inject_change {
+  enum host_call call; /* open, write, resize, unlink, flush, flush_names */
+  int fd;              /* of the directory, where there is a name */
+  const char *name;
+  const struct iovec *vec;
+  uint64_t offset; /* resize: the size */
+  size_t len;      /* written */
+};
+extern void (*inject_record)(const struct inject_change *change); /* NULL: nobody looks */
+void inject_changed(enum host_call call, int fd, const char *name, const struct iovec *vec,
+                    uint64_t offset, size_t len);
 /* host_start: arm what SOFTMAP_TEST_INJECT asks for; see inject.c. */
 void inject_configure(void);
 /* For the host layer: the errno to fail with, or 0; may end the process. */
@@ -59,6 +73,7 @@ size_t inject_shorten(enum host_call call, size_t len);
 #else
 #define inject_before(call) 0
 #define inject_after(call) ((void)0)
+#define inject_changed(call, fd, name, vec, offset, len) ((void)0)
 #define inject_shorten(call, len) (len)
 #endif
 

@@ -135,6 +135,11 @@ static int
 call_flush(void) {
   return host_flush(file);
 }
+
+static int
+call_flush_names(void) {
+  return host_flush_names(file);
+}
 static int
 call_next_data(void) {
   uint64_t start, end;
