@@ -49,7 +49,9 @@ extern "C" {
  * of the file by others survive.  With every tracker; from then on for the whole file, in all
  * processes.  Needs as much memory again as pages are stored to. */
 #define SOFTMAP_MAP_MERGE 0x20000000
-/* After a crash the file holds the state before or after a sync, never a mix. */
+/* After a crash the file holds the state before or after a sync, never a mix: a journal beside the
+ * file.  Nothing but a sync writes; what a killed process stored since its last one is given up.
+ * softmap_mmap(3) and doc/design.md, "Atomic sync", say what that means for several processes. */
 #define SOFTMAP_MAP_ATOMIC 0x40000000
 
 /* ---- Mapping ------------------------------------------------------------------------------- */
@@ -77,9 +79,11 @@ extern "C" {
  *   EBADF      fd isn't an open file descriptor, or was opened with O_PATH
  *   EBUSY      the file is mapped by a process of another user, or with another section directory,
  *              and one of the two may write; or a process that died left stores to it, and the file
- *              was changed by others since, or the section is damaged (softmap_recover; one line on
- *              standard error says which); or SOFTMAP_MAP_MERGE of a file that is mapped without
- *              it, with room for fewer twins than it has pages, or watched (SOFTMAP_TRACKER)
+ *              was changed by others since, or the section is damaged (softmap_recover); or
+ *              SOFTMAP_MAP_MERGE of a file that is mapped without it, with room for fewer twins than
+ *              it has pages, or watched (SOFTMAP_TRACKER); or others share it with
+ *              SOFTMAP_MAP_ATOMIC and we don't, or the other way round; or an atomic sync was cut
+ *              off that we can't complete (one line on standard error says which)
  *   EEXIST     MAP_FIXED_NOREPLACE and the range is taken
  *   EINVAL     len is 0; offset or a fixed addr isn't aligned; no type or two types of mapping;
  *              MAP_HUGETLB on a regular file
@@ -88,13 +92,12 @@ extern "C" {
  *   ENODEV     the host can't map what fd refers to, and softmap can't either (a directory)
  *   ENOMEM     no room in the address space, in memory or in the section directory (one line on
  *              standard error names SOFTMAP_DIR when it is full)
- *   EOPNOTSUPP MAP_SHARED_VALIDATE and an unknown flag; SOFTMAP_MAP_ATOMIC (until it is
- *              built)
+ *   EOPNOTSUPP MAP_SHARED_VALIDATE and an unknown flag
  *   EOVERFLOW  offset plus len passes what off_t can hold
- *   EIO ...    the section directory can't be read or written
+ *   EIO ...    the section directory can't be read or written, a cut-off sync not completed
  *   EPERM      PROT_EXEC and the section directory is on a file system mounted noexec
  *
- * Cancellation: none.  Threads, signals, fork: as above.  D1, D2, D4, D9, D12, D21. */
+ * Cancellation: none.  Threads, signals, fork: as above.  D1, D2, D4, D9, D12, D21, D35. */
 void *softmap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 
 /* softmap_munmap - remove mappings in [addr, addr+len).
@@ -144,10 +147,11 @@ int softmap_mprotect(void *addr, size_t len, int prot);
  *   EFBIG, EIO, ENOSPC, EDQUOT, EROFS, ESTALE ...  from writing or flushing the file, now or
  *           earlier when nobody could be told; the pages concerned are dirty again, so that the
  *           call can be repeated
+ *   EACCES, ENOENT, EPERM ...  also: no journal can be made beside the file (SOFTMAP_MAP_ATOMIC)
  *
  * Guarantee: stores that happened before the call, in program order or in a thread or process
  * that it synchronised with, are in the file when it returns 0.
- * Cancellation: none (msync(2) is a cancellation point).  D3, D4, D5, D8. */
+ * Cancellation: none (msync(2) is a cancellation point).  D3, D4, D5, D8, D35. */
 int softmap_msync(void *addr, size_t len, int flags);
 
 /* softmap_mremap - resize or move a mapping.
@@ -421,6 +425,7 @@ int softmap_stats(struct softmap_stats *stats);
  *                     comparing pages with copies; "auto": watch if it can be had, else fault
  *   "ahead"           how many pages of a file may be open before a store at a time, while stores
  *                     follow each other (1024); 0: none
+ *   "atomic"          "no" (default); "yes": shared mappings as with SOFTMAP_MAP_ATOMIC
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch
  *   "dir"             the section directory; absolute path

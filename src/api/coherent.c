@@ -283,6 +283,8 @@ struct sync_request {
 static int
 sync_job(void *arg) {
   const struct sync_request *request = arg;
+  if (atomic_load(&request->section->control->atomic))
+    return 0; /* no sync, and only a sync writes: what reads the file sees that of before */
   return writeback(request->section, request->first, request->npages, false);
 }
 

@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/shim.h"
 #include "core/rules.h"
+#include "process/options.h"
 #include "section/directory.h"
 #include "signal/install.h"
 #include "trace/counters.h"
@@ -112,6 +113,7 @@ place(const struct request *asked, const struct host_stat *stat, int open_flags,
     .may_write = (open_flags & O_ACCMODE) == O_RDWR,
     .any_offset = asked->flags & SOFTMAP_MAP_ANY_OFFSET,
     .merge = asked->flags & SOFTMAP_MAP_MERGE,
+    .is_atomic = (asked->flags & SOFTMAP_MAP_ATOMIC) || options_atomic(),
   };
   struct space_call call;
   struct mapping *cut = NULL;

@@ -35,6 +35,22 @@ is_locked(const struct piece *piece) {
   return false;
 }
 
+/* What an atomic section has of the call is one sync, of all between its lowest and highest page:
+ * added to an earlier part of it. */
+static bool
+is_joined(struct plan *plan, const struct part *part) {
+  if (!part->section || !part->npages || !atomic_load(&part->section->control->atomic))
+    return false;
+  for (struct part *other = plan->parts; other < part; other++)
+    if (other->section == part->section && other->npages) {
+      uint64_t end = part->first + part->npages, other_end = other->first + other->npages;
+      other->first = part->first < other->first ? part->first : other->first;
+      other->npages = (end > other_end ? end : other_end) - other->first;
+      return true;
+    }
+  return false;
+}
+
 static int
 plan_sync(uintptr_t start, uintptr_t end, bool invalidate, struct plan *plan) {
   struct piece piece;
@@ -55,7 +71,10 @@ plan_sync(uintptr_t start, uintptr_t end, bool invalidate, struct plan *plan) {
     if (broken_is(IGNORES_OFFSETS))
       part->first -= piece.mapping->views_at < part->first ? piece.mapping->views_at : part->first;
     part->npages = piece.mapping->is_shared ? piece_npages(&piece) : 0;
-    section_hold(part->section);
+    if (is_joined(plan, part))
+      plan->count--;
+    else
+      section_hold(part->section);
   }
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "section/announce.h"
 #include "section/directory.h"
 #include "section/files.h"
+#include "section/kind.h"
 #include "section/survey.h"
 
 #define STEP ((uint64_t)1 << 10) /* pages */
@@ -130,10 +131,11 @@ choose(struct work *work, bool dead_writing) {
     return recover->save_to ? begin_copy(work, recover->save_to, O_EXCL)
                             : begin_copy(work, recover->write_as, 0);
   }
-  if (left == LIFE_LEFT_CLEAN)
+  bool is_atomic = atomic_load(&section->control->atomic);
+  if (left == LIFE_LEFT_CLEAN && !is_atomic)
     return 0;
   work->kind = WORK_WRITE_BACK;
-  if (file_error || left == LIFE_LEFT_CHANGED)
+  if (file_error || (left == LIFE_LEFT_CHANGED && !is_atomic)) /* whose dirt is given up */
     return file_error ? file_error : ECANCELED;
   return announce(section, true);
 }
@@ -150,6 +152,7 @@ enter(struct work *work) {
   error = lane_look(section, &others);
   if (!error && others.staying)
     error = EBUSY;
+  kind_doubt(section); /* who joins us now looks first */
   if (!error)
     error = lane_enter(section);
   if (!error)

@@ -53,8 +53,8 @@ is_watched(struct section *section, uint64_t page) {
           lane_any_other(section, page, LANE_WATCHED, &is_watched) || is_watched);
 }
 
-static int
-reread_and_stamp(struct section *section, const unsigned char *fence, uint64_t page) {
+int
+refresh_bytes(struct section *section, const unsigned char *fence, uint64_t page) {
   if (is_watched(section, page))
     return 0;
   int error = reread(section, fence, page);
@@ -121,7 +121,7 @@ refresh_page(struct section *section, const unsigned char *fence, uint64_t page)
   int error = 0;
   bool has = page_step(state, was, filling);
   if (has)
-    error = reread_and_stamp(section, fence, page);
+    error = refresh_bytes(section, fence, page);
   if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
     page_step(state, filling, was);
   claims_end(section);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backing/atomic.h"
 #include "backing/file.h"
 #include "backing/flush.h"
 #include "backing/keeper.h"
@@ -369,7 +370,12 @@ write_back(struct section *section, uint64_t first, uint64_t npages,
   twins_reach(section);
   if (!error) {
     int gather_error = gathers ? gather(section, first, npages) : 0;
-    error = write_all(section, first, npages);
+    if (atomic_load(&section->control->atomic)) {
+      error = atomic_sync(section, first, npages, flush);
+      flush = false;
+    } else {
+      error = write_all(section, first, npages);
+    }
     error = error ? error : gather_error;
   }
   if (!error && flushing)

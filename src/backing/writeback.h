@@ -20,5 +20,8 @@ SOFTMAP_MUST_CHECK int writeback_through(struct section *section, int (*flush)(i
 /* Read the pages of the range again that are clean and closed everywhere (MS_INVALIDATE).
  * [keeper] */
 SOFTMAP_MUST_CHECK int refresh(struct section *section, uint64_t first, uint64_t npages);
+/* Those of one page that is in our hand to be filled; fence: that from before.  [keeper] */
+SOFTMAP_MUST_CHECK int refresh_bytes(struct section *section, const unsigned char *fence,
+                                     uint64_t page);
 
 #endif

@@ -68,6 +68,7 @@ enum lane_bits {
   LANE_FILLING = 0x08, /* this process fills a FILLING page */
   LANE_WATCHED = 0x20, /* the kernel lets this process store to it, and knows; the stamp tells
                           others (section/stamp.h) */
+  LANE_STORED = 0x40, /* in an atomic section: this process vouches for what is stored there */
 };
 
 enum view_bits {

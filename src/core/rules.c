@@ -87,8 +87,8 @@ check_type(const struct rules_map *asked) {
     return EINVAL;
   if (type == MAP_SHARED_VALIDATE && ((unsigned)asked->flags & ~validated_flags) != 0)
     return EOPNOTSUPP;
-  if (asked->flags & SOFTMAP_MAP_ATOMIC)
-    return EOPNOTSUPP;
+  if (asked->flags & SOFTMAP_MAP_ATOMIC && asked->flags & SOFTMAP_MAP_MERGE)
+    return EINVAL;
   if (type != MAP_PRIVATE && (asked->prot & PROT_WRITE) && !may_write(asked))
     return EACCES;
   if (!may_read(asked))

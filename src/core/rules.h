@@ -30,9 +30,8 @@ struct rules_map {
  *   EINVAL      fixed addr not aligned
  *               (here the kernel looks for room: ENOMEM, and EEXIST of MAP_FIXED_NOREPLACE)
  *   EOVERFLOW   offset plus len
- *   EINVAL      type
+ *   EINVAL      type; SOFTMAP_MAP_ATOMIC with SOFTMAP_MAP_MERGE
  *   EOPNOTSUPP  unknown bit of MAP_SHARED_VALIDATE (MAP_FIXED_NOREPLACE is one);
- *               SOFTMAP_MAP_ATOMIC, whatever the type
  *   EACCES      shared, PROT_WRITE and not open for writing; not open for reading
  *               (EPERM: PROT_EXEC and a file system mounted noexec)
  *   ENODEV      a directory

@@ -40,7 +40,8 @@ say_lost(struct section *section, int error) {
   text_add_number(&text, count_dirty(section));
   text_add(&text, " pages not written: ");
   text_add_error(&text, error);
-  text_add(&text, "; kept as section ");
+  text_add(&text, atomic_load(&section->control->atomic) ? "; given up with section "
+                                                          : "; kept as section ");
   text_add(&text, section->name);
   text_add(&text, " (softmap recover)\n");
   host_message(text.at, text.len);

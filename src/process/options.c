@@ -62,6 +62,17 @@ set_ahead(const char *value) {
   return 0;
 }
 
+static bool is_atomic;
+
+static int
+set_atomic(const char *value) {
+  bool yes = strcmp(value, "yes") == 0;
+  if (!yes && strcmp(value, "no") != 0)
+    return EINVAL;
+  is_atomic = yes;
+  return 0;
+}
+
 static struct option {
   const char *name, *variable, *allowed;
   int (*set)(const char *value);
@@ -75,6 +86,7 @@ static struct option {
   { "fill", "SOFTMAP_FILL", "auto, whole, touch", set_fill, false, NULL },
   { "fill_threshold", "SOFTMAP_FILL_THRESHOLD", "a number of bytes", set_fill_threshold, false,
     NULL },
+  { "atomic", "SOFTMAP_ATOMIC", "no, yes", set_atomic, false, NULL },
   { "dir", "SOFTMAP_DIR", "the absolute path of a directory", directory_choose, false, NULL },
   { "trace", "SOFTMAP_TRACE", "the absolute path of a file", trace_choose, false, NULL },
 };
@@ -128,4 +140,9 @@ options_fill_whole(uint64_t bytes) {
 uint32_t
 options_ahead(void) {
   return ahead;
+}
+
+bool
+options_atomic(void) {
+  return is_atomic;
 }

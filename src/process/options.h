@@ -12,6 +12,8 @@ void options_from_environment(void);
 
 /* Read a file at once whose mapping has so many bytes? */
 bool options_fill_whole(uint64_t bytes);
+/* Are all shared mappings atomic? */
+bool options_atomic(void);
 
 /* How many pages of a section may be opened ahead at a time; 0: none. */
 uint32_t options_ahead(void);

@@ -22,7 +22,7 @@
 #include "host/host.h"
 
 #define CONTROL_MAGIC "softmap\1"
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 #define CONTROL_UNIT ((uint64_t)1 << 16)
 #define EXTENT_SHIFT 16 /* pages of extent 0 */
 #define EXTENT_MAX 21
@@ -49,7 +49,7 @@ struct lane_record {
       writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */
   _Atomic uint32_t arriving; /* children that it forked and that have no lane yet */
   _Atomic uint32_t flushing; /* 1: pages may be flushing in its hand */
-  uint32_t reserved_here;
+  _Atomic uint32_t kind;     /* SECTION_*: of its shared mappings */
   _Atomic uint64_t watches; /* not 0: pages of it may be watched; another number each time */
   uint64_t reserved[1];
 };
@@ -88,15 +88,18 @@ struct control {
   _Atomic uint32_t twins;   /* pages that its file of twins has room for; 0: there is none */
   _Atomic uint32_t growths; /* how often the file became longer, counted before that begins */
   _Atomic uint64_t watch;   /* CONTROL_WATCHED, CONTROL_CUT, CONTROL_MERGED */
+  _Atomic uint32_t atomic;  /* 1: a sync is all or nothing (section/kind.h) */
+  _Atomic uint32_t settled; /* 0: who joins looks for a journal first */
   char path[1024];                      /* of the file when the section was made; for people */
 };
 
 _Static_assert(offsetof(struct control, size) == 72 && offsetof(struct control, past_low) == 104 &&
-                 sizeof(struct control) == 1160,
+                 sizeof(struct control) == 1168,
                "no padding that depends on the machine");
 
 /* Bytes of the control file's locks (host_byte_lock). */
 #define CONTROL_LOCK_RESIZE 1 /* growing and shrinking */
+#define CONTROL_LOCK_GATE 2   /* an atomic sync, and whatever must not meet one */
 #define CONTROL_LOCK_LANE 16  /* plus the lane's number: held as long as it lives */
 /* Plus the lane's number: held by who is a member, having made the section or found it good. */
 #define CONTROL_LOCK_MEMBER (CONTROL_LOCK_LANE + LANE_MAX)

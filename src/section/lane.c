@@ -5,10 +5,11 @@
  * whatever way or goes on as another program (exec closes the table), a forked child doesn't
  * inherit it, a reused pid doesn't have it, and it can be asked for from any pid namespace.
  */
-#include "section/stamp.h"
-
 #include <errno.h>
 #include <sys/mman.h>
+
+#include "section/kind.h"
+#include "section/stamp.h"
 
 static int
 map_lanes(struct section *section, unsigned extent, uint32_t lane, uint32_t count, int prot,
@@ -131,8 +132,8 @@ lane_take_over(struct section *section) {
   return error;
 }
 
-int
-lane_claim(struct section *section) {
+static int
+claim(struct section *section) {
   int error = lane_lock_free_one(section, &section->lane);
   if (error)
     return error;
@@ -140,7 +141,21 @@ lane_claim(struct section *section) {
   if (error && host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
     return error; /* closing the descriptor drops it */
   atomic_store(&section->has_lane, !error);
+  if (!error)
+    kind_enter(section);
   return error;
+}
+
+/* What a dead owner vouched for must not count as ours to who syncs just now. */
+int
+lane_claim(struct section *section) {
+  bool is_atomic = atomic_load(&section->control->atomic);
+  int error = is_atomic ? gate_take(section) : 0;
+  if (error)
+    return error;
+  error = claim(section);
+  int gate_error = is_atomic ? gate_drop(section) : 0;
+  return error ? error : gate_error;
 }
 
 int
@@ -212,6 +227,7 @@ lane_give_back(struct section *section) {
   struct lane_record *record = lane_record(section, section->lane);
   atomic_store(&record->watches, 0);
   atomic_store(&record->writing, 0);
+  kind_leave(section);
   atomic_store(&record->used, 0);
 }
 

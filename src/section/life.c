@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "section/files.h"
+#include "section/kind.h"
 #include "section/say.h"
 #include "section/stamp.h"
 #include "section/survey.h"
@@ -151,7 +152,11 @@ unfill(struct section *section) {
 /* Nobody is in it but who is joining, too, and judges as we do. */
 static int
 judge(struct section *section, bool dead_writing, bool *left) {
-  switch (life_judge(section, dead_writing)) {
+  enum life_left found = life_judge(section, dead_writing);
+  kind_doubt(section);
+  if (atomic_load(&section->control->atomic) && found != LIFE_LEFT_DAMAGED)
+    found = LIFE_LEFT_CLEAN; /* what is dirty is given up */
+  switch (found) {
   case LIFE_LEFT_CLEAN:
     if (!is_unchanged(section, false))
       unfill(section);

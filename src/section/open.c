@@ -13,6 +13,7 @@
 #include "section/announce.h"
 #include "section/directory.h"
 #include "section/files.h"
+#include "section/kind.h"
 #include "section/registry.h"
 #include "section/say.h"
 #include "section/stamp.h"
@@ -119,6 +120,8 @@ create(int fd, bool is_writable, const struct host_stat *file, struct section **
     section_drop(section);
     error = 0;
   }
+  if (!error)
+    error = kind_settle(section);
   if (!error)
     error = registry_add(section);
   if (error) {

@@ -54,6 +54,7 @@ struct section {
   struct extent extent[EXTENT_MAX];
   _Atomic unsigned nextents;
   uint32_t lane;
+  uint32_t kind; /* SECTION_* of this process's shared mappings (kind.h) */
   _Atomic bool has_lane;           /* false: a forked child that could not get one */
   int dir_fd, data_fd, control_fd; /* numbers in the keepers' table */
   _Atomic int file_fd;
@@ -163,6 +164,12 @@ summary_set(struct section *section, uint64_t page, uint8_t bits) {
   while ((now & (bits | SUMMARY_CHECKING)) != bits &&
          !atomic_compare_exchange_weak(summary, &now, (uint8_t)((now | bits) & ~SUMMARY_CHECKING)))
     ;
+}
+
+/* What a lane says of a page that is opened here. */
+static inline uint8_t
+section_open_bits(struct section *section) {
+  return LANE_OPEN | (atomic_load(&section->control->atomic) ? LANE_STORED : 0);
 }
 
 /* Mark a page dirty, and its block; false as page_mark. */

@@ -6,6 +6,7 @@
 #include "backing/keeper.h"
 #include "core/rules.h"
 #include "process/options.h"
+#include "section/kind.h"
 #include "section/say.h"
 #include "section/twins.h"
 #include "space/space.h"
@@ -99,6 +100,17 @@ map_job(void *arg) {
 }
 
 static int
+choose_kind(const struct placing *placing) {
+  const struct place *place = placing->place;
+  if ((place->flags & MAP_TYPE) == MAP_PRIVATE)
+    return 0;
+  section_lock_all(); /* for the line */
+  int error = kind_choose(placing->section, place->is_atomic ? SECTION_ATOMIC : SECTION_PLAIN);
+  section_unlock_all();
+  return error;
+}
+
+static int
 obtain(struct placing *placing) {
   const struct place *place = placing->place;
   struct section_key key = { place->device, place->inode };
@@ -106,7 +118,7 @@ obtain(struct placing *placing) {
   int error = keeper_take(placing->ticket, &fd);
   if (!error)
     error = section_obtain(fd, &key, &placing->section);
-  return error;
+  return error ? error : choose_kind(placing);
 }
 
 static int
@@ -149,7 +161,8 @@ prepare_twins(const struct placing *placing) {
   bool stays_open = track_chosen() == &tracker_compare;
   bool needs_all = place->merge || stays_open;
   uint32_t twins = options_ahead();
-  if (!place->may_write || (place->flags & MAP_TYPE) == MAP_PRIVATE)
+  if (!place->may_write || (place->flags & MAP_TYPE) == MAP_PRIVATE ||
+      place->is_atomic) /* each store is vouched for by a fault */
     return 0;
   if (!needs_all &&
       (!twins || placing->npages < AHEAD_PAGES_MIN || track_chosen() == &tracker_watch))
@@ -223,7 +236,7 @@ mapping_of(const struct placing *placing) {
     .first = placing->first,
     .section = placing->section,
     .shown_from = exist,
-    .tracker = track_chosen(),
+    .tracker = place->is_atomic ? &tracker_fault : track_chosen(), /* it tells who stored */
     .is_shared = (place->flags & MAP_TYPE) != MAP_PRIVATE,
     .may_write = place->may_write,
     .any_offset = place->any_offset,

@@ -76,6 +76,7 @@ struct place {
   bool may_write;
   bool any_offset;
   bool merge; /* only bytes that changed are to be written */
+  bool is_atomic; /* if it is shared */
 };
 
 /* Map a regular file. */

@@ -15,12 +15,13 @@ track_pin(const struct mapping *mapping, uint64_t page) {
   struct section *section = mapping->section;
   page_byte *lane = section_lane(section, page);
   section_bits_take(section, page, 1);
-  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;             /* O */
+  uint8_t bits = section_open_bits(section);
+  uint8_t was = atomic_fetch_or(lane, bits);                                /* O */
   int error = section_mark(section, page) ? 0 : EAGAIN;                     /* M */
   if (!error)
     error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN); /* H */
-  if (error && !was_open)
-    atomic_fetch_and(lane, (uint8_t)~LANE_OPEN);
+  if (error && !(was & LANE_OPEN))
+    atomic_fetch_and(lane, (uint8_t)~(bits & ~was));
   section_bits_drop(section, page, 1);
   return error;
 }
@@ -30,12 +31,13 @@ track_open_past_end(const struct mapping *mapping, uint64_t page) {
   struct section *section = mapping->section;
   section_bits_take(section, page, 1);
   page_byte *lane = section_lane(section, page);
-  bool was_open = atomic_fetch_or(lane, LANE_OPEN) & LANE_OPEN;
+  uint8_t bits = section_open_bits(section);
+  uint8_t was = atomic_fetch_or(lane, bits);
   control_note_past_end(section->control, page, page + 1);
   int error = 0;
   if (page < section_npages(section)) {
-    if (!was_open)
-      atomic_fetch_and(lane, (uint8_t)~LANE_OPEN);
+    if (!(was & LANE_OPEN))
+      atomic_fetch_and(lane, (uint8_t)~(bits & ~was));
     error = EAGAIN;
   } else {
     error = view_change(mapping, page, 1, NULL, 0, VIEW_OPEN | VIEW_SHOWN);

@@ -139,9 +139,10 @@ map_refuses_bad_flags(void **unused) {
       { "validated, MAP_FIXED_NOREPLACE", EOPNOTSUPP, 0,
         ASK(p, p, R, VALIDATE | MAP_FIXED_NOREPLACE, 0, O_RDWR),
         ASK(p, p, R, VALIDATE | FIXED, 0, O_RDWR) },
-      { "atomic, shared", EOPNOTSUPP, 0, ASK(0, p, R, SHARED | SOFTMAP_MAP_ATOMIC, 0, O_RDWR),
-        ASK(0, p, R, SHARED | SOFTMAP_MAP_MERGE, 0, O_RDWR) },
-      { "atomic", EOPNOTSUPP, 0, ASK(0, p, R, PRIVATE | SOFTMAP_MAP_ATOMIC, 0, O_RDWR),
+      { "atomic and merge", EINVAL, 0,
+        ASK(0, p, R, SHARED | SOFTMAP_MAP_ATOMIC | SOFTMAP_MAP_MERGE, 0, O_RDWR),
+        ASK(0, p, R, SHARED | SOFTMAP_MAP_ATOMIC, 0, O_RDWR) },
+      { "atomic", 0, 0, ASK(0, p, R, PRIVATE | SOFTMAP_MAP_ATOMIC, 0, O_RDWR),
         ASK(0, p, R, PRIVATE, 0, O_RDWR) },
     };
     play_map_rows(rows, COUNT(rows));
