@@ -2,10 +2,14 @@
 #include "tool/recover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool/progress.h"
@@ -79,15 +83,44 @@ mark(const struct section_list *list, const char *operand, bool *is_marked) {
   return n;
 }
 
+/* A sync of a file that has no section any more may have been cut off: mapping the file completes it.
+ * *was: there was something to complete. */
+static int
+complete_sync(const char *path, bool *was) {
+  struct softmap_stats before = { .size = sizeof before }, after = { .size = sizeof after };
+  size_t len = (size_t)softmap_page_size();
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat stat;
+  *was = false;
+  if (fd < 0)
+    return errno;
+  int error = fstat(fd, &stat) < 0 || softmap_stats(&before) < 0 ? errno : 0;
+  if (!error && S_ISREG(stat.st_mode)) {
+    void *at = softmap_mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    error = at == MAP_FAILED || softmap_munmap(at, len) < 0 || softmap_stats(&after) < 0 ? errno : 0;
+    *was = !error && after.flushes > before.flushes;
+  }
+  (void)close(fd);
+  return error;
+}
+
 /* An operand that means no section.  A file without one needs no recovery, so that a script may ask
  * for it before each start of a program. */
 static int
 say_no_section(const char *operand, const struct recover_request *request) {
   char *shown = printable(operand), *dir = sections_dir();
   bool is_file = access(operand, F_OK) == 0 && !request->save_to && !request->write_as;
-  if (!is_file)
+  bool was = false;
+  bool asks = is_file && !request->is_dry_run && !request->is_discard;
+  int error = asks ? complete_sync(operand, &was) : 0;
+  if (error) {
+    complain("%s: %s", shown, strerror(error)); /* NOLINT(concurrency-mt-unsafe): one thread */
+    is_file = false;
+  } else if (was && !request->is_quiet)
+    (void)printf("%s: a sync that was cut off is complete now\n", shown);
+  else if (!is_file)
     complain("%s: no section of this name or file in %s; 'softmap ls' lists them", shown, dir);
-  else if (!request->is_quiet)
+  else if (!was && !request->is_quiet)
     (void)printf("%s: has no section in %s; nothing to recover\n", shown, dir);
   free(dir);
   free(shown);

@@ -18,6 +18,7 @@
   "      --tracker=NAME         how stores are noticed: auto (default), fault, watch, compare\n"   \
   "      --fill=HOW             when pages are read: auto (default), whole, touch\n"               \
   "      --coherence=full|none  whether read and write see the mappings (default: full)\n"         \
+  "      --atomic               a sync of a mapping is all or nothing, whatever crashes\n"           \
   "      --report[=FILE]        say at the end what softmap did; JSON if FILE ends in .json\n"     \
   "      --trace=FILE           what happens to the pages goes to FILE, for softmap trace\n"       \
   "      --dir=DIR              use this section directory\n"                                      \
@@ -27,7 +28,7 @@
   "Exit status: the program's; 128+N if signal N ended it; 125 if softmap failed; 126 if the\n"    \
   "program can't be started; 127 if there is none.\n"
 
-enum { MAP = 256, TRACKER, FILL, COHERENCE, REPORT, TRACE, DIRECTORY, FORCE };
+enum { MAP = 256, TRACKER, FILL, COHERENCE, ATOMIC, REPORT, TRACE, DIRECTORY, FORCE };
 
 /* `text` is freed. */
 static int
@@ -118,6 +119,9 @@ take_option(struct run *run, int option) {
     return set_fill(run, optarg);
   case COHERENCE:
     return set_coherence(run, optarg);
+  case ATOMIC:
+    run->atomic = "yes";
+    return 0;
   case REPORT:
     run->report_to = optarg ? optarg : "";
     return 0;
@@ -160,6 +164,7 @@ run_program(int argc, char **argv) {
     { "tracker", required_argument, NULL, TRACKER },
     { "fill", required_argument, NULL, FILL },
     { "coherence", required_argument, NULL, COHERENCE },
+    { "atomic", no_argument, NULL, ATOMIC },
     { "report", optional_argument, NULL, REPORT },
     { "trace", required_argument, NULL, TRACE },
     { "dir", required_argument, NULL, DIRECTORY },

@@ -19,6 +19,7 @@ struct run {
   const char *tracker; /* the environment's values; NULL: not to be set */
   const char *fill;
   const char *coherence;
+  const char *atomic;
   const char *report_to; /* NULL: no report; "": standard error */
   const char *trace;     /* NULL: none; what the user said */
   bool force;

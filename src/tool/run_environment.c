@@ -151,6 +151,8 @@ environment_set(const struct run *run) {
     status = set("SOFTMAP_COHERENCE", run->coherence);
   if (!status)
     status = set("SOFTMAP_TRACE", run->trace_path);
+  if (!status)
+    status = set("SOFTMAP_ATOMIC", run->atomic);
   free(dir);
   free(shim);
   return status;
