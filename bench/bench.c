@@ -19,9 +19,9 @@ static const struct {
   void (*run)(void);
 } cases[] = {
   { "mappings", case_mappings }, /* first: their workers fork before softmap is used */
-  { "share", case_share },       { "fault", case_fault }, { "ahead", case_ahead },
+  { "share", case_share },       { "fault", case_fault },   { "ahead", case_ahead },
   { "sync", case_sync },         { "clean", case_sync_clean }, { "fill", case_fill },
-  { "watch", case_watch },
+  { "watch", case_watch },       { "atomic", case_atomic },
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 
@@ -32,7 +32,7 @@ static const char usage[] =
     "  --json FILE   write the figures there, too\n"
     "  --rounds N    rounds that count, 1 to 99 (default 9; with --quick 3)\n"
     "  --quick       fewer pages and rounds\n"
-    "  --only CASE   mappings, share, fault, ahead, sync, clean, fill or watch\n";
+    "  --only CASE   mappings, share, fault, ahead, sync, clean, fill, watch or atomic\n";
 
 static _Noreturn void
 complain(void) {

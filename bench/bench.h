@@ -98,6 +98,7 @@ void case_ahead(void);
 void case_fault(void);
 void case_mappings(void);
 void case_share(void);
+void case_atomic(void);
 void case_sync(void);
 void case_sync_clean(void);
 void case_sync_watched(void); /* a part of case_watch */
