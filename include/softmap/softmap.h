@@ -45,9 +45,8 @@ extern "C" {
  * asked for, and with MAP_FIXED addr must be congruent to it.  munmap, mprotect and msync take
  * that address as well: a start inside a page of such a mapping is rounded down. */
 #define SOFTMAP_MAP_ANY_OFFSET 0x10000000
-/* Write-back sends only the bytes that changed, so that changes made elsewhere in the same page
- * of the file by others survive.  With every tracker; from then on for the whole file, in all
- * processes.  Needs as much memory again as pages are stored to. */
+/* Write-back sends only the bytes that changed: others' changes elsewhere in the same page survive.
+ * From then on for the whole file, in all processes; takes as much memory again as is stored to. */
 #define SOFTMAP_MAP_MERGE 0x20000000
 /* After a crash the file holds the state before or after a sync, never a mix: a journal beside the
  * file.  Nothing but a sync writes; what a killed process stored since its last one is given up.
@@ -423,14 +422,12 @@ int softmap_stats(struct softmap_stats *stats);
  *   "tracker"         "fault" (default): by page faults; "watch": by the kernel's write watch (Linux
  *                     6.7; EOPNOTSUPP where the kernel or its settings refuse it); "compare": by
  *                     comparing pages with copies; "auto": watch if it can be had, else fault
- *   "ahead"           how many pages of a file may be open before a store at a time, while stores
- *                     follow each other (1024); 0: none
+ *   "ahead"           pages of a file open before a store, while stores follow each other (1024)
  *   "atomic"          "no" (default); "yes": shared mappings as with SOFTMAP_MAP_ATOMIC
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch
  *   "dir"             the section directory; absolute path
- *   "trace"           put events into this file (absolute path; made if it is missing), for
- *                     softmap trace
+ *   "trace"           a file for the events that softmap trace shows; absolute path
  *
  * Precedence: this call, then the environment variable, then the default.
  *

@@ -338,7 +338,7 @@ write_all(struct atomic_work *work, struct journal *journal, bool of_all) {
   error = journal_write(journal, work->entries, n, &is_certain);
   if (!error)
     written(work, n);
-  int remember_error = file_remember(work->section);
+  int remember_error = file_remember(work->section, work->section->file_fd);
   lane_note_writing(work->section, false);
   return error ? error : remember_error;
 }
@@ -390,7 +390,7 @@ in_gate(struct section *section, uint64_t first, uint64_t npages, enum extent_of
   arena_free(work.entries, (size_t)work.room * sizeof *work.entries);
   int done_error = journal_done(&journal);
   if (!error && what == ALL && !work.wrote)
-    error = flush_written(section);
+    error = flush_written(section, host_flush, section->file_fd);
   return error ? error : done_error;
 }
 

@@ -11,6 +11,7 @@
 #include "backing/writeback.h"
 #include "host/arena.h"
 #include "section/stamp.h"
+#include "section/window.h"
 #include "track/track.h"
 
 static uint64_t

@@ -7,6 +7,7 @@
 #include "backing/keeper.h"
 #include "core/broken.h"
 #include "section/stamp.h"
+#include "section/window.h"
 #include "trace/counters.h"
 
 /* The kernel could not read the window: a page of a hole for which the section directory has no

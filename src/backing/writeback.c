@@ -371,8 +371,9 @@ write_back(struct section *section, uint64_t first, uint64_t npages,
   if (!error) {
     int gather_error = gathers ? gather(section, first, npages) : 0;
     if (atomic_load(&section->control->atomic)) {
-      error = atomic_sync(section, first, npages, flush);
-      flush = false;
+      error = atomic_sync(section, first, npages, flushing);
+      if (flushing && flushing->fd == section->file_fd)
+        flushing = NULL; /* done */
     } else {
       error = write_all(section, first, npages);
     }

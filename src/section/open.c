@@ -18,6 +18,7 @@
 #include "section/say.h"
 #include "section/stamp.h"
 #include "section/twins.h"
+#include "section/window.h"
 #include "trace/ring.h"
 
 static void

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "section/section.h"
+#include "section/window.h"
 
 /* Pages a window covers: large enough to be moved seldom, small enough for 32 bits. */
 #define WINDOW_PAGES ((uint64_t)(sizeof(void *) > 4 ? 1 << 18 : 1 << 14))

@@ -158,10 +158,11 @@ check_files(bool all_stored) {
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
 static void
-begin(void) {
+begin(bool is_proper) {
   rng = t_random_start();
   T_OK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
   storm = t_common(sizeof *storm, &storm_id);
+  storm->is_proper = is_proper;
   make_files();
   for (unsigned w = 0; w < WORKERS; w++)
     start(w);
@@ -223,7 +224,7 @@ static void
 killed_at_random_instants(void) {
   unsigned kills = how_many(300, 10000, 50000);
 
-  begin();
+  begin(false);
   while (count.kills < kills) {
     unsigned w = t_random_below(&rng, WORKERS);
 
@@ -265,7 +266,7 @@ stopped_at_random_instants(void) {
   unsigned stops = how_many(80, 1000, 10000);
   int status;
 
-  begin();
+  begin(false);
   for (count.stops = 0; count.stops < stops; count.stops++) {
     unsigned w = t_random_below(&rng, WORKERS);
 
@@ -289,7 +290,7 @@ stopped_at_random_instants(void) {
 /* The control: nobody is killed, all leave as they should, and nothing needs recovering. */
 static void
 left_properly(void) {
-  begin();
+  begin(true);
   others_go_on(WORKERS);
   others_go_on(WORKERS);
   atomic_store(&storm->ends, true);

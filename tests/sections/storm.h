@@ -45,6 +45,7 @@ struct storm {
     uint64_t seed;
   } worker[WORKERS];
   _Atomic bool ends; /* leave properly */
+  bool is_proper;    /* children do so, too */
 };
 
 /* Runs until it is killed, or the storm ends: worker `me`, of the storm with this id. */

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 #include <time.h>
 
@@ -180,4 +181,27 @@ softmap_configure(const char *name, const char *value) {
 const char *
 softmap_version(void) {
   return "9.8.7";
+}
+
+/* ---- Files without a section: mapping one completes nothing ------------------------------------ */
+
+long
+softmap_page_size(void) {
+  return 4096;
+}
+
+int
+softmap_stats(struct softmap_stats *stats) {
+  *stats = (struct softmap_stats){ .size = sizeof *stats };
+  return 0;
+}
+
+void *
+softmap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
+  return mmap(addr, len, prot, flags, fd, offset);
+}
+
+int
+softmap_munmap(void *addr, size_t len) {
+  return munmap(addr, len);
 }

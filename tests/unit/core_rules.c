@@ -215,8 +215,6 @@ map_tells_what_linux_finds_first(void **unused) {
         ASK(0, p, R, PRIVATE, 0, O_WRONLY) },
       { "unknown flag, write only", EOPNOTSUPP, EACCES,
         ASK(0, p, R, VALIDATE | UNKNOWN_FLAG, 0, O_WRONLY), ASK(0, p, R, VALIDATE, 0, O_WRONLY) },
-      { "no type, atomic", EINVAL, EOPNOTSUPP, ASK(0, p, R, SOFTMAP_MAP_ATOMIC, 0, O_RDWR),
-        ASK(0, p, R, SHARED | SOFTMAP_MAP_ATOMIC, 0, O_RDWR) },
       { "write only, grows down", EACCES, EINVAL, ASK(0, p, R, SHARED | MAP_GROWSDOWN, 0, O_WRONLY),
         ASK(0, p, R, SHARED | MAP_GROWSDOWN, 0, O_RDWR) },
       { "directory, written", EACCES, ENODEV, ASK_DIRECTORY(p, RW, SHARED),
