@@ -3,6 +3,7 @@
  */
 #include "handlers.h"
 
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 static volatile sig_atomic_t plain_calls;
@@ -198,6 +199,42 @@ default_action_ends_the_process(void) {
 
 /* ---- Execution ------------------------------------------------------------------------------- */
 
+/* The kernel raises the deadly one itself, at the program's own instruction: so a core dump shows it. */
+static void
+signal_that_ends_the_process_is_the_faults(void) {
+  unsigned seen = 0;
+  int status;
+  pid_t pid = t_fork();
+
+  if (pid == 0) {
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+      _exit(77);
+    default_actions();
+    map();
+    T_CHECK(raise(SIGSTOP) == 0);
+    PUT(foreign, 1);
+    _exit(1);
+  }
+  for (;;) {
+    siginfo_t info;
+
+    T_EQ(waitpid(pid, &status, 0), pid);
+    if (!WIFSTOPPED(status))
+      break;
+    T_OK(ptrace(PTRACE_GETSIGINFO, pid, NULL, &info));
+    if (WSTOPSIG(status) == SIGSEGV) {
+      T_CHECK(info.si_code == SEGV_ACCERR || info.si_code == SEGV_MAPERR);
+      seen++;
+    }
+    T_OK(ptrace(PTRACE_CONT, pid, NULL,
+                (void *)(uintptr_t)(WSTOPSIG(status) == SIGSTOP ? 0 : WSTOPSIG(status))));
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+    t_skip("no ptrace here");
+  T_EQ(seen, 2); /* the one that came to us, and the one after we had given it up */
+  T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
 /* Running a page that may not be run is the program's fault, also when it is open for stores. */
 static void
 execution_is_foreign(void) {
@@ -270,6 +307,7 @@ static const struct t_case cases[] = {
   T_CASE(signals_that_were_sent),
   T_CASE_WITH(signals_that_were_sent_by_default, T_MAPS_NOTHING | T_KILLS),
   T_CASE_WITH(default_action_ends_the_process, T_MAPS_NOTHING | T_KILLS),
+  T_CASE_WITH(signal_that_ends_the_process_is_the_faults, T_MAPS_NOTHING | T_KILLS),
   T_CASE(execution_is_foreign),
   T_CASE(siglongjmp_out_many_times),
 };
