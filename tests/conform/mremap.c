@@ -208,6 +208,23 @@ foreign_memory_can_be_moved_over_a_mapping(void) {
   T_FILE_ALL(fd, 0, t_pages(3), 'd');
 }
 
+/* Two calls of mmap made them, and the host has one area of them. */
+static void
+two_mappings_side_by_side_move_as_one(void) {
+  int fd = t_tmpfile(NULL, (off_t)t_pages(5));
+  unsigned char *area = t_vacant(4);
+  unsigned char *p = T_MAP(area, t_pages(2), RW, MAP_SHARED | MAP_FIXED, fd, 0);
+  unsigned char *q;
+
+  T_MAP(area + t_pages(2), t_pages(2), RW, MAP_SHARED | MAP_FIXED, fd, (off_t)t_pages(2));
+  PUT(p, 'd');
+  PUT(p + t_pages(3), 'e');
+  q = T_REMAP(p, t_pages(4), t_pages(5), MREMAP_MAYMOVE);
+  T_LOADS(q, 'd');
+  T_LOADS(q + t_pages(3), 'e');
+  T_MEM_OLD(q + t_pages(4), t_pages(1), (off_t)t_pages(4));
+}
+
 /* The old range stays mapped, on the same pages of the file. */
 static void
 dontunmap_leaves_a_mapping_behind(void) {
@@ -238,6 +255,7 @@ static const struct t_case cases[] = {
   T_CASE(protections_move_with_their_pages),
   T_CASE(follows_the_file_as_it_grows),
   T_CASE(foreign_memory_can_be_moved_over_a_mapping),
+  T_CASE_DIVERGES(two_mappings_side_by_side_move_as_one, "each is moved by a call of its own"),
   /* divergence: EINVAL, says the contract. */
   T_CASE_DIVERGES(dontunmap_leaves_a_mapping_behind, "MREMAP_DONTUNMAP is refused on mappings"),
 };

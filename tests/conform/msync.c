@@ -2,6 +2,7 @@
 #include "conform.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 static void
 every_kind_of_sync_keeps_the_store(void) {
@@ -194,6 +195,54 @@ synced_store_is_seen_through_any_descriptor(void) {
   T_FILE_BYTE(dup(fd), 7, 'd');
 }
 
+/* ---- The time of modification ---------------------------------------------------------------- */
+
+enum { LONG_AGO = 1000 };
+
+static void
+make_old(int fd) {
+  struct timespec times[2] = { { LONG_AGO, 0 }, { LONG_AGO, 0 } };
+
+  T_OK(futimens(fd, times));
+}
+
+static bool
+is_old(int fd) {
+  struct stat st;
+
+  T_OK(fstat(fd, &st));
+  return st.st_mtime == LONG_AGO;
+}
+
+static void
+sync_of_a_store_changes_the_time_of_modification(void) {
+  int fd = t_tmpfile(NULL, (off_t)t_pages(2));
+  unsigned char *p = T_MAP(NULL, t_pages(2), RW, MAP_SHARED, fd, 0);
+
+  T_LOADS(p, t_old_byte(0));
+  make_old(fd);
+  T_OK(msync(p, t_pages(2), MS_SYNC));
+  T_CHECK(is_old(fd));
+  p[0] = 'm';
+  T_OK(msync(p, t_pages(2), MS_SYNC));
+  T_CHECK(!is_old(fd));
+  make_old(fd);
+  T_OK(msync(p, t_pages(2), MS_SYNC));
+  T_CHECK(is_old(fd));
+}
+
+static void
+store_changes_the_time_of_modification(void) {
+  int fd = t_tmpfile(NULL, (off_t)t_pages(2));
+  unsigned char *p = T_MAP(NULL, t_pages(2), RW, MAP_SHARED, fd, 0);
+
+  make_old(fd);
+  T_LOADS(p, t_old_byte(0));
+  T_CHECK(is_old(fd));
+  PUT(p, 'm');
+  T_CHECK(!is_old(fd));
+}
+
 static const struct t_case cases[] = {
   T_CASE(every_kind_of_sync_keeps_the_store),
   T_CASE(ms_async_puts_the_store_into_the_file),
@@ -206,6 +255,8 @@ static const struct t_case cases[] = {
   T_CASE(ms_invalidate_alone_reads_pages_that_were_synced),
   T_CASE(private_pages_are_neither_written_nor_read_again),
   T_CASE(synced_store_is_seen_through_any_descriptor),
+  T_CASE(sync_of_a_store_changes_the_time_of_modification),
+  T_CASE_DIVERGES(store_changes_the_time_of_modification, "it changes when the page is written"),
 };
 
 T_MAIN(cases)

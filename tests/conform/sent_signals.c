@@ -1,9 +1,11 @@
 /* sent_signals.c - SIGSEGV and SIGBUS that somebody sends are no faults: they reach the program's
- * handler as the host delivers them, while softmap's is in front. */
+ * handler as the host delivers them, while softmap's is in front. And signals interrupt no call of mmap's
+ * family. */
 #include "conform.h"
 
 #include <sched.h>
 #include <string.h>
+#include <sys/time.h>
 
 static volatile sig_atomic_t calls;
 static volatile sig_atomic_t last_code;
@@ -116,10 +118,36 @@ call_goes_on_after_a_handler_with_sa_restart(void) {
   end();
 }
 
+/* A timer that goes off again and again, with a handler that lets calls be interrupted. */
+static void
+no_call_of_the_family_is_interrupted(void) {
+  struct itimerval often = { { 0, 300 }, { 0, 300 } };
+  struct itimerval never = { { 0, 0 }, { 0, 0 } };
+  unsigned char *p;
+  int fd = t_tmpfile(NULL, (off_t)t_pages(16));
+  unsigned char i = 0;
+
+  install(SIGVTALRM, look_and_return, 0); /* counts what this process uses of the processor */
+  T_OK(setitimer(ITIMER_VIRTUAL, &often, NULL));
+  while (calls < 5) {
+    i++;
+    p = T_MAP(NULL, t_pages(16), RW, MAP_SHARED, fd, 0);
+    memset(p, i, t_pages(16));
+    T_OK(msync(p, t_pages(16), MS_SYNC));
+    T_OK(mprotect(p, t_pages(8), PROT_READ));
+    p = T_REMAP(p, t_pages(16), t_pages(8), 0);
+    T_OK(msync(p, t_pages(8), MS_SYNC | MS_INVALIDATE));
+    T_OK(munmap(p, t_pages(8)));
+  }
+  T_OK(setitimer(ITIMER_VIRTUAL, &never, NULL));
+  T_FILE_ALL(fd, 0, t_pages(16), i);
+}
+
 static const struct t_case cases[] = {
   T_CASE(signals_that_are_sent_reach_the_handler),
   T_CASE(sent_signal_interrupts_a_call),
   T_CASE(call_goes_on_after_a_handler_with_sa_restart),
+  T_CASE(no_call_of_the_family_is_interrupted),
 };
 
 T_MAIN(cases)

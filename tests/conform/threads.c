@@ -281,6 +281,44 @@ thread_with_other_signals_blocked_may_store(void) {
   T_EQ(sigismember(&set, SIGUSR1), 0);
 }
 
+/* ---- Cancellation ---- */
+
+static atomic_bool came_back;
+
+/* With cancellation off a sync is no cancellation point. */
+static __attribute__((noinline)) void
+cancel_myself(void) {
+  int old;
+
+  T_EQ(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old), 0);
+  T_EQ(pthread_cancel(pthread_self()), 0);
+  T_OK(msync(shared, t_pages(1), MS_SYNC));
+  T_EQ(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old), 0);
+}
+
+/* No variable of its own, inlined ones included: a sanitizer would take it for alive when the thread
+ * is gone. */
+static void *
+sync_when_cancelled(void *arg) {
+  cancel_myself();
+  (void)msync(shared, t_pages(1), MS_SYNC);
+  atomic_store(&came_back, true);
+  pthread_testcancel();
+  return arg;
+}
+
+static void
+msync_is_a_cancellation_point(void) {
+  pthread_t thread;
+  void *result;
+
+  map_shared(1);
+  T_EQ(pthread_create(&thread, NULL, sync_when_cancelled, NULL), 0);
+  T_EQ(pthread_join(thread, &result), 0);
+  T_CHECK(result == PTHREAD_CANCELED);
+  T_CHECK(!atomic_load(&came_back));
+}
+
 static const struct t_case cases[] = {
   T_CASE(store_is_in_the_file_after_the_storers_own_msync),
   T_CASE(msync_writes_store_of_other_thread),
@@ -289,6 +327,7 @@ static const struct t_case cases[] = {
   T_CASE(stores_go_on_while_protections_change_beside_them),
   T_CASE(thread_with_the_smallest_stack_may_store),
   T_CASE(thread_with_other_signals_blocked_may_store),
+  T_CASE_DIVERGES(msync_is_a_cancellation_point, "a sync that has begun is done"),
 };
 
 T_MAIN(cases)

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -358,12 +359,39 @@ calls_on_protected_memory_and_past_the_end_are_refused(void) {
   T_EQ(read(pipe_fd[0], p, LEN), LEN);
 }
 
+/* ---- What the shim can't do ------------------------------------------------------------------ */
+
+static void
+raw_system_call_sees_a_store(void) {
+  char got[LEN];
+  int fd = t_tmpfile(NULL, (off_t)t_pages(1));
+  char *p = (char *)T_MAP(NULL, t_pages(1), RW, MAP_SHARED, fd, 0);
+  T_EQ(syscall(SYS_pread64, fd, got, LEN, 0L), LEN);
+  T_MEM_OLD((unsigned char *)got, LEN, 0);
+  memcpy(p, text, LEN);
+  T_EQ(pread(fd, got, LEN, 0), LEN);
+  T_CHECK(memcmp(got, text, LEN) == 0);
+  T_EQ(syscall(SYS_pread64, fd, got, LEN, 0L), LEN);
+  T_CHECK(memcmp(got, text, LEN) == 0);
+}
+
+static void
+file_read_into_its_own_place_keeps_stores(void) {
+  int fd = t_tmpfile(NULL, (off_t)t_pages(1));
+  char *p = (char *)T_MAP(NULL, t_pages(1), RW, MAP_SHARED, fd, 0);
+  memcpy(p, text, LEN);
+  T_EQ(pread(fd, p, LEN, 0), LEN);
+  T_CHECK(memcmp(p, text, LEN) == 0);
+}
+
 static const struct t_case cases[] = {
   T_CASE(calls_may_read_mapped_memory),
   T_CASE(calls_may_fill_mapped_memory),
   T_CASE(calls_may_fill_structures_in_mapped_memory),
   T_CASE(calls_may_fill_memory_that_another_thread_syncs),
   T_CASE(calls_on_protected_memory_and_past_the_end_are_refused),
+  T_CASE_DIVERGES(raw_system_call_sees_a_store, "it doesn't pass libc's functions"),
+  T_CASE_DIVERGES(file_read_into_its_own_place_keeps_stores, "the file's bytes are read"),
 };
 
 T_MAIN(cases)

@@ -141,12 +141,83 @@ threads_that_block_everything_may_store(void) {
     T_EQ(pthread_join(threads[i], NULL), 0);
 }
 
+/* ---- What the shim can't do ------------------------------------------------------------------ */
+
+static volatile sig_atomic_t calls_in_handler;
+
+static void
+send_in_handler(int signo) {
+  (void)signo;
+  (void)raise(SIGSEGV);
+  calls_in_handler = calls;
+}
+
+static void
+mask_of_a_handler_holds_back_what_is_sent(void) {
+  struct sigaction action = { .sa_handler = send_in_handler };
+
+  begin();
+  T_CHECK(signal(SIGSEGV, count) != SIG_ERR);
+  T_OK(sigemptyset(&action.sa_mask));
+  T_OK(sigaction(SIGUSR1, &action, NULL));
+  T_OK(raise(SIGUSR1)); /* the control */
+  T_EQ(calls_in_handler, 1);
+  T_OK(sigaddset(&action.sa_mask, SIGSEGV));
+  T_OK(sigaction(SIGUSR1, &action, NULL));
+  T_OK(raise(SIGUSR1));
+  T_EQ(calls_in_handler, 1);
+  T_EQ(calls, 2);
+}
+
+static void *
+is_blocked(void *arg) {
+  sigset_t set;
+
+  (void)pthread_sigmask(SIG_SETMASK, NULL, &set);
+  return sigismember(&set, SIGUSR1) == 1 && sigismember(&set, SIGSEGV) == 1 ? arg : NULL;
+}
+
+static void
+thread_inherits_what_its_creator_blocks(void) {
+  pthread_t thread;
+  sigset_t set;
+  void *result;
+
+  begin();
+  T_OK(sigemptyset(&set));
+  T_OK(sigaddset(&set, SIGSEGV));
+  T_OK(sigaddset(&set, SIGUSR1));
+  T_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+  T_EQ(pthread_create(&thread, NULL, is_blocked, p), 0);
+  T_EQ(pthread_join(thread, &result), 0);
+  T_CHECK(result == p);
+}
+
+static void
+siglongjmp_restores_the_mask(void) {
+  sigset_t set;
+
+  begin();
+  T_OK(sigemptyset(&set));
+  T_OK(sigaddset(&set, SIGSEGV));
+  T_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+  if (sigsetjmp(back, 1) == 0) {
+    T_EQ(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+    siglongjmp(back, 1);
+  }
+  T_EQ(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
+  T_EQ(sigismember(&set, SIGSEGV), 1);
+}
+
 static const struct t_case cases[] = {
   T_CASE(actions_are_read_back),
   T_CASE(masks_are_read_back),
   T_CASE(signal_sent_while_it_is_blocked_waits),
   T_CASE_WITH(fault_with_the_signal_blocked_ends_the_process, T_KILLS),
   T_CASE(threads_that_block_everything_may_store),
+  T_CASE_DIVERGES(mask_of_a_handler_holds_back_what_is_sent, "faults must come through"),
+  T_CASE_DIVERGES(thread_inherits_what_its_creator_blocks, "faults must come through"),
+  T_CASE_DIVERGES(siglongjmp_restores_the_mask, "the kernel's mask never has the two"),
 };
 
 T_MAIN(cases)
