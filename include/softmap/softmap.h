@@ -434,7 +434,7 @@ int softmap_stats(struct softmap_stats *stats);
  * Returns 0, or -1 with errno:
  *   EBUSY       "dir" while files are mapped; "trace" once softmap has started
  *   EINVAL      unknown name or value
- *   EOPNOTSUPP  known, but not on this host or not yet built */
+ *   EOPNOTSUPP  known, but not on this host */
 int softmap_configure(const char *name, const char *value);
 
 /* softmap_page_size - bytes a page: the unit of alignment, protection and tracking.

@@ -115,7 +115,10 @@ make_plain(struct section *section) {
 /* What dead processes stored through plain mappings isn't given up. */
 static int
 make_atomic(struct section *section) {
-  int error = section_merges(section) ? refuse(section, SECTION_ATOMIC) : 0;
+  int error = section_merges(section)
+                  ? say_refused(section, ": was mapped with SOFTMAP_MAP_MERGE or compare by a process that died; "
+                                         "softmap recover writes what is left")
+                  : 0;
   if (!error && section_has_dirt(section))
     error = writeback(section, 0, section_npages_all(section), false);
   if (!error)

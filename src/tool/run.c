@@ -83,7 +83,7 @@ set_tracker(struct run *run, const char *value) {
   if (softmap_configure("tracker", value) == 0)
     return 0;
   return usage(errno == EOPNOTSUPP
-                 ? text_of("--tracker=%s: this host hasn't got it, or it isn't built", value)
+                 ? text_of("--tracker=%s: this host hasn't got it", value)
                  : text_of("--tracker=%s: must be auto, fault, watch or compare", value));
 }
 
