@@ -241,11 +241,19 @@ begin(struct window *window) {
   section_bits_take(window->section, window->first, window->n);
 }
 
-/* Without a twin.  Where each store needs one, not while the page is being written: it would be
+/* Being written; or it has a twin, or could have one: when we tried, somebody was just ending a
+ * write or a flush of the page. */
+static bool
+is_worth_waiting(uint8_t state, const struct plan *plan) {
+  return page_is_writing(state) ||
+         (plan->hopes && page_is_filled(state) && state != PAGE_DIRTY);
+}
+
+/* Without a twin.  Where each store needs one, not as long as waiting helps: the page would be
  * written whole next time. */
 static int
 mark_stored(struct window *window, uint64_t page, const struct plan *plan) {
-  if (plan->wait && page_is_writing(atomic_load(section_state(window->section, page))))
+  if (plan->wait && is_worth_waiting(atomic_load(section_state(window->section, page)), plan))
     return EBUSY;
   note_open(window, page);
   return section_mark(window->section, page) ? 0 : EAGAIN;
@@ -350,6 +358,7 @@ meet_job(void *arg) {
 }
 
 #define NAPS_A_LOOK 64
+#define HOPES 100 /* tries to get a twin that nothing seems to forbid */
 
 /* Where each store needs a twin: who writes the page is waited for.  What a dead or stopped process
  * has in hand is taken over; it is dirty then, and has no twin. */
@@ -367,11 +376,15 @@ static int
 store_with_twin(const struct mapping *mapping, uint64_t page, struct plan *plan) {
   struct meeting meeting = { .section = mapping->section, .page = page };
   int error = EBUSY;
+  unsigned tries = 0;
   plan->wait = true;
   for (unsigned naps = 1; error == EBUSY; naps++) {
     struct scratch *scratch = take_scratch(true);
+    plan->hopes = tries < HOPES;
     error = store_in_run(mapping, page, plan, scratch);
     atomic_store(&scratch->is_taken, false);
+    if (!page_is_writing(atomic_load(section_state(mapping->section, page))))
+      tries++;
     if (error == EBUSY && wait_for_writer(&meeting, naps))
       plan->wait = false; /* as good as we can */
   }

@@ -24,6 +24,7 @@ struct plan {
   uint32_t count;            /* pages at that distance to open */
   uint64_t behind, behind_n; /* pages of the last window */
   bool wait;                 /* EBUSY if the page is being written */
+  bool hopes; /* and a twin that could be had is tried for again */
 };
 
 static inline uint64_t
