@@ -41,6 +41,7 @@ struct mapping {
   bool may_write;         /* mprotect may add PROT_WRITE */
   bool any_offset;        /* SOFTMAP_MAP_ANY_OFFSET */
   struct mapping *_Atomic next_in_section;
+  struct mapping *_Atomic *named_by; /* what points at it in that list; under the space lock */
   struct mapping *next_cut; /* in a list of those taken out (space/cut.c) */
   uintptr_t cut_start, cut_end;
   bool is_moved; /* cut, but its pages live on in another mapping: nothing to write */

@@ -48,24 +48,31 @@ mapping_new(const struct mapping *model, uint8_t base) {
   }
   mapping->views->users++;
   atomic_store(&mapping->next_in_section, NULL);
+  mapping->named_by = NULL;
   section_hold(mapping->section);
   return mapping;
 }
 
 void
 mapping_link(struct mapping *mapping) {
-  struct section *section = mapping->section;
-  atomic_store(&mapping->next_in_section, atomic_load(&section->mappings));
-  atomic_store(&section->mappings, mapping);
+  struct mapping *_Atomic *head = &mapping->section->mappings;
+  struct mapping *next = atomic_load(head);
+  if (next)
+    next->named_by = &mapping->next_in_section;
+  mapping->named_by = head;
+  atomic_store(&mapping->next_in_section, next);
+  atomic_store(head, mapping);
 }
 
 void
 mapping_unlink(struct mapping *mapping) {
-  struct mapping *_Atomic *at = &mapping->section->mappings;
-  while (atomic_load(at) && atomic_load(at) != mapping)
-    at = &atomic_load(at)->next_in_section;
-  if (atomic_load(at))
-    atomic_store(at, atomic_load(&mapping->next_in_section));
+  struct mapping *next = atomic_load(&mapping->next_in_section);
+  if (!mapping->named_by)
+    return;
+  if (next)
+    next->named_by = mapping->named_by;
+  atomic_store(mapping->named_by, next);
+  mapping->named_by = NULL;
 }
 
 void

@@ -100,8 +100,8 @@ holes_stay_holes(void) {
 
 static void
 many_mappings_of_one_file(void) {
-  static unsigned char *p[30000];
-  size_t n = engine_scale(10000, 30000, 30000);
+  static unsigned char *p[50000];
+  size_t n = engine_scale(10000, 50000, 50000);
   double begin = now();
   int fd = t_tmpfile(NULL, (off_t)t_pages(4));
 
