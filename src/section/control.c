@@ -68,7 +68,7 @@ control_check(const struct control *control, uint64_t control_size) {
   if (control->version != CONTROL_VERSION || control->page_size != host_config.page_size)
     return EPROTO;
   uint64_t size = atomic_load(&control->size);
-  if (size > INT64_MAX || size / control->page_size >= SECTION_PAGES_MAX ||
+  if (size > INT64_MAX || control_pages(size, control->page_size) > SECTION_PAGES_MAX ||
       atomic_load(&control->lanes) > LANE_MAX ||
       atomic_load(&control->twins) > TWINS_MAX ||
       !memchr(control->path, '\0', sizeof control->path))

@@ -97,6 +97,11 @@ _Static_assert(offsetof(struct control, size) == 72 && offsetof(struct control, 
                  sizeof(struct control) == 1168,
                "no padding that depends on the machine");
 
+static inline uint64_t
+control_pages(uint64_t size, uint64_t page_size) {
+  return size / page_size + (size % page_size != 0);
+}
+
 /* Bytes of the control file's locks (host_byte_lock). */
 #define CONTROL_LOCK_RESIZE 1 /* growing and shrinking */
 #define CONTROL_LOCK_GATE 2   /* an atomic sync, and whatever must not meet one */

@@ -109,6 +109,8 @@ static int
 create(int fd, bool is_writable, const struct host_stat *file, struct section **out) {
   struct section_key key = { file->device, file->inode };
   struct text name = { 0 };
+  if (control_pages(file->size, host_config.page_size) > SECTION_PAGES_MAX)
+    return EOVERFLOW;
   section_name_of(file, &name);
   struct section *section = section_new(&key, name.at);
   if (!section)
