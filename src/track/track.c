@@ -14,7 +14,7 @@
 /* ---- Choosing ------------------------------------------------------------------------------ */
 
 static const struct tracker *const trackers[] = { &tracker_fault, &tracker_watch,
-                                                &tracker_compare };
+                                                &tracker_compare, NULL };
 
 static const struct tracker *_Atomic chosen = &tracker_fault;
 
@@ -22,11 +22,11 @@ int
 track_choose(const char *name) {
   if (strcmp(name, "auto") == 0)
     name = tracker_watch.ready() ? "fault" : "watch";
-  for (size_t i = 0; i < sizeof trackers / sizeof *trackers; i++)
-    if (strcmp(trackers[i]->name, name) == 0) {
-      int error = trackers[i]->ready ? trackers[i]->ready() : 0;
+  for (const struct tracker *const *at = trackers; *at; at++)
+    if (strcmp((*at)->name, name) == 0) {
+      int error = (*at)->ready ? (*at)->ready() : 0;
       if (!error)
-        atomic_store(&chosen, trackers[i]);
+        atomic_store(&chosen, *at);
       return error;
     }
   return EINVAL;
