@@ -43,4 +43,8 @@ summary_settle(struct section *section, uint64_t page) {
          !atomic_compare_exchange_weak(summary, &now,
                                        (uint8_t)(now & ~(SUMMARY_CHECKING | SUMMARY_DIRTY))))
     ;
+  /* Turns repeat: held up while others took eight, we may have met another one's CHECKING, and a mark
+   * in between. */
+  if (!(atomic_load(summary) & SUMMARY_DIRTY) && has_any(section, first, page_is_dirty))
+    summary_set(section, first, SUMMARY_DIRTY);
 }
