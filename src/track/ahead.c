@@ -237,7 +237,7 @@ show_window(struct window *window) {
 
 static void
 begin(struct window *window) {
-  memset(window->scratch->opening, 0, window->n);
+  memset(window->scratch->opening, 0, (size_t)window->n);
   section_bits_take(window->section, window->first, window->n);
 }
 

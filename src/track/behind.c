@@ -37,7 +37,7 @@ end_stored(struct section *section, uint64_t page, uint8_t was, const struct twi
 static bool
 peek(const struct mapping *mapping, uint64_t first, uint64_t n, size_t offset, size_t len,
      struct scratch *scratch) {
-  struct iovec to = { scratch->bytes, n * len };
+  struct iovec to = { scratch->bytes, (size_t)n * len };
   size_t done;
   for (uint64_t i = 0; i < n; i++) {
     uintptr_t addr = mapping_address(mapping, first + i, host_config.page_shift);
