@@ -326,7 +326,6 @@ written(const struct atomic_work *work, uint64_t n) {
 
 static int
 write_all(struct atomic_work *work, struct journal *journal, bool of_all) {
-  bool is_certain;
   uint64_t n = choose(work, of_all);
   if (!n)
     return 0;
@@ -335,7 +334,7 @@ write_all(struct atomic_work *work, struct journal *journal, bool of_all) {
     return error;
   work->wrote = true;
   lane_note_writing(work->section, true);
-  error = journal_write(journal, work->entries, n, &is_certain);
+  error = journal_write(journal, work->entries, n);
   if (!error)
     written(work, n);
   int remember_error = file_remember(work->section, work->section->file_fd);

@@ -362,21 +362,17 @@ fill_and_flush(const struct journal *journal, const struct open_journal *open, u
 }
 
 int
-journal_write(struct journal *journal, struct journal_entry *entries, uint64_t count,
-              bool *is_certain) {
+journal_write(struct journal *journal, struct journal_entry *entries, uint64_t count) {
   struct open_journal open = { .fd = -1, .count = count, .entries = entries };
   uint64_t size = entries[count - 1].offset + entries[count - 1].length;
-  *is_certain = true;
   int error = host_open(&open.fd, journal->directory, journal->name,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (error)
     return error;
   error = fill_and_flush(journal, &open, size);
-  if (error) {
-    *is_certain = !take_away(journal);
-  } else {
+  if (!error)
     error = carry_out(journal, &open);
-    *is_certain = !error;
-  }
+  else if (take_away(journal))
+    host_yield(); /* stays: whoever comes next replays it if it is whole, or removes it */
   return close_both(open.fd, error);
 }

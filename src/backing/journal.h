@@ -39,10 +39,10 @@ SOFTMAP_MUST_CHECK int journal_done(struct journal *journal);
 SOFTMAP_MUST_CHECK int journal_replay(struct journal *journal);
 
 /* Write these pages to the file, all or none, whatever is killed or loses power meanwhile; their
- * bytes are taken from the data, and `sum` is set.  In ascending order.  *is_certain: false if an
- * error came too late to say which; who syncs next finds the journal.  There is none from before.
- * [keeper; in the gate] */
+ * bytes are taken from the data, and `sum` is set.  In ascending order.  After an error that
+ * came too late the journal is still there; who syncs next carries it out.  There is none from
+ * before.  [keeper; in the gate] */
 SOFTMAP_MUST_CHECK int journal_write(struct journal *journal, struct journal_entry *entries,
-                                     uint64_t count, bool *is_certain);
+                                     uint64_t count);
 
 #endif
