@@ -422,7 +422,7 @@ int softmap_stats(struct softmap_stats *stats);
  *   "tracker"         "fault" (default): by page faults; "watch": by the kernel's write watch (Linux
  *                     6.7; EOPNOTSUPP where the kernel or its settings refuse it); "compare": by
  *                     comparing pages with copies; "auto": watch if it can be had, else fault
- *   "ahead"           pages of a file open before a store, while stores follow each other (1024)
+ *   "ahead"           pages of a file open before a store, in a run of stores (1024; 0: none)
  *   "atomic"          "no" (default); "yes": shared mappings as with SOFTMAP_MAP_ATOMIC
  *   "fill"            "auto" (default), "whole", "touch"
  *   "fill_threshold"  bytes; "auto" fills larger files on touch

@@ -212,29 +212,23 @@ close_late(struct section *section, uint64_t first, uint64_t n) {
 static void
 write_span(struct section *section, uint64_t first, uint64_t n, struct progress *progress) {
   struct span span = { .first = first, .n = n };
+  uint64_t i, end = 0;
   claim_span(section, &span, progress);
   look_at_lanes(section, &span, progress);
   settle_span(section, &span, progress);
-  for (uint64_t i = 0; i < n;) {
-    uint64_t end = i;
-    while (end < n && track_set_has(&span.claimed, end))
-      end++;
-    if (end > i) {
-      uint64_t done;
-      bool is_stamped = stamp_is_wanted(section); /* after claiming */
-      int error = is_stamped
-                    ? write_stamped(section, progress->fence, first + i, end - i, &done)
-                    : write_run(section, first + i, end - i, &done);
-      note_written(progress, error);
-      lab_midway();
-      for (uint64_t k = i; k < end; k++)
-        judge(section, first + k, k - i < done || broken_is(DROPS_DIRT),
-              track_set_has(&span.open, k));
-      trace_run(section, first + i, done);
-      if (broken_is(WRITES_BEFORE_PROTECTING))
-        close_late(section, first + i, end - i);
-    }
-    i = end + 1;
+  while (track_set_run(&span.claimed, n, &i, &end)) {
+    uint64_t done;
+    bool is_stamped = stamp_is_wanted(section); /* after claiming */
+    int error = is_stamped ? write_stamped(section, progress->fence, first + i, end - i, &done)
+                           : write_run(section, first + i, end - i, &done);
+    note_written(progress, error);
+    lab_midway();
+    for (uint64_t k = i; k < end; k++)
+      judge(section, first + k, k - i < done || broken_is(DROPS_DIRT),
+            track_set_has(&span.open, k));
+    trace_run(section, first + i, done);
+    if (broken_is(WRITES_BEFORE_PROTECTING))
+      close_late(section, first + i, end - i);
   }
 }
 

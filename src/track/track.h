@@ -30,6 +30,18 @@ track_set_remove(struct track_set *set, uint64_t i) {
   set->bits[i / 64] &= ~((uint64_t)1 << (i % 64));
 }
 
+/* The next run of its first n pages at or behind *end: [*first, *end).  False: there is none. */
+static inline bool
+track_set_run(const struct track_set *set, uint64_t n, uint64_t *first, uint64_t *end) {
+  *first = *end;
+  while (*first < n && !track_set_has(set, *first))
+    ++*first;
+  *end = *first;
+  while (*end < n && track_set_has(set, *end))
+    ++*end;
+  return *first < *end;
+}
+
 /* Change the views of pages [first, first + n) of a mapping (those in `set`, counted from first;
  * NULL: all) and make the host enforce what follows from it.  Neighbouring pages of the range
  * that want the same protection are protected with one call.  On failure the pages concerned

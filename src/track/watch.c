@@ -76,16 +76,11 @@ address(const struct mapping *mapping, uint64_t page) {
 
 static int
 begin_runs(const struct mapping *mapping, uint64_t first, uint64_t n, const struct track_set *set) {
+  uint64_t i, end = 0;
   int error = 0;
-  for (uint64_t i = 0; i < n && !error;) {
-    uint64_t end = i;
-    while (end < n && track_set_has(set, end))
-      end++;
-    if (end > i)
-      error = host_watch_begin(&kernel.handle, (void *)address(mapping, first + i),
-                               (size_t)(end - i) << host_config.page_shift);
-    i = end + 1;
-  }
+  while (!error && track_set_run(set, n, &i, &end))
+    error = host_watch_begin(&kernel.handle, (void *)address(mapping, first + i),
+                             (size_t)(end - i) << host_config.page_shift);
   return error;
 }
 
@@ -358,16 +353,12 @@ static int
 ask_closed(const struct mapping *mapping, uint64_t first, uint64_t n, const struct track_set *set,
            uint32_t settlings) {
   struct section *section = mapping->section;
+  uint64_t i, end = 0;
   int error = 0;
-  for (uint64_t i = 0; i < n && !error;) {
-    uint64_t end = i;
-    while (end < n && track_set_has(set, end))
-      end++;
-    if (end > i && ask(mapping, first + i, first + end, false, settlings))
+  while (!error && track_set_run(set, n, &i, &end))
+    if (ask(mapping, first + i, first + end, false, settlings))
       error = compare(section, first + i, end - i);
-    i = end + 1;
-  }
-  for (uint64_t i = 0; i < n && !error; i++)
+  for (i = 0; i < n && !error; i++)
     if (track_set_has(set, i) && !is_watched_elsewhere(section, first + i))
       atomic_fetch_and(section_lane(section, first + i), (uint8_t)~LANE_WATCHED);
   return error;
