@@ -12,7 +12,7 @@
 #include "host/arena.h"
 #include "trace/counters.h"
 
-#define JOURNAL_MAGIC "softjrn\1"
+#define JOURNAL_MAGIC "softjrn\2"
 #define JOURNAL_TABLE ((uint64_t)4096) /* where the table begins */
 #define PATH_SIZE 4096
 
@@ -26,10 +26,6 @@ struct header {
   uint64_t reserved_too[2];
   struct stamp sum; /* of the header with this one 0 */
 };
-
-/* Hashed as they are. */
-_Static_assert(sizeof(struct header) % 32 == 0, "stamp_of takes multiples of 32 bytes");
-_Static_assert(sizeof(struct journal_entry) % 32 == 0, "stamp_of takes multiples of 32 bytes");
 
 static bool
 is_same(struct stamp a, struct stamp b) {

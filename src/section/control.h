@@ -22,7 +22,7 @@
 #include "host/host.h"
 
 #define CONTROL_MAGIC "softmap\1"
-#define CONTROL_VERSION 3
+#define CONTROL_VERSION 4
 #define CONTROL_UNIT ((uint64_t)1 << 16)
 #define EXTENT_SHIFT 16 /* pages of extent 0 */
 #define EXTENT_MAX 21

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Compiled in: a library that is loaded into any program brings no other with it. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "backing/keeper.h"
 #include "host/arena.h"
 
@@ -20,40 +24,10 @@
 
 /* ---- The hash ------------------------------------------------------------------------------ */
 
-/* Both halves of a product: each bit of the factors reaches many of the result. */
-static uint64_t
-fold(uint64_t a, uint64_t b) {
-#ifdef __SIZEOF_INT128__
-  unsigned __int128 product = (unsigned __int128)a * b;
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-#else
-  uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
-  uint64_t one = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
-  uint64_t two = (a & UINT32_MAX) * (b >> 32) + (one & UINT32_MAX);
-  uint64_t high = (a >> 32) * (b >> 32) + (one >> 32) + (two >> 32);
-  return (two << 32 | (low & UINT32_MAX)) ^ high;
-#endif
-}
-
-/* Digits of pi: no pattern that data would have. */
-static const uint64_t key[8] = { 0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                                 0x082efa98ec4e6c89, 0x452821e638d01377, 0xbe5466cf34e90c6c,
-                                 0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917 };
-
-/* Four words go into both halves by chains of their own, so that the processor overlaps them. */
 struct stamp
 stamp_of(const unsigned char *bytes, size_t len) {
-  uint64_t a[2] = { key[0], key[1] };
-  uint64_t b[2] = { key[2], key[3] };
-  for (size_t at = 0; at < len; at += 32) {
-    uint64_t word[4];
-    memcpy(word, bytes + at, sizeof word);
-    a[0] = fold(word[0] ^ a[0], word[1] ^ key[4]) + word[2];
-    a[1] = fold(word[2] ^ a[1], word[3] ^ key[5]) + word[0];
-    b[0] = fold(word[0] ^ key[6], word[2] ^ b[0]) + word[3];
-    b[1] = fold(word[1] ^ key[7], word[3] ^ b[1]) + word[1];
-  }
-  struct stamp stamp = { { fold(a[0] ^ key[4], a[1] ^ len), fold(b[0] ^ key[5], b[1] ^ len) } };
+  XXH128_hash_t hash = XXH3_128bits(bytes, len);
+  struct stamp stamp = { { hash.low64, hash.high64 } };
   stamp.half[0] |= !stamp.half[0] && !stamp.half[1];
   return stamp;
 }

@@ -16,7 +16,7 @@ struct stamp {
   uint64_t half[2]; /* both 0: none */
 };
 
-/* Of one page's bytes.  Pure; never none. */
+/* Of these bytes (XXH3, 128 bits).  Pure; never none. */
 struct stamp stamp_of(const unsigned char *bytes, size_t len);
 
 /* Does anybody watch the section, or did so since it was made?  Asked after a page was taken in
