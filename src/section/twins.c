@@ -85,14 +85,14 @@ twins_offset(uint32_t count, uint32_t place) {
   return keys_len(count) + ((uint64_t)place << host_config.page_shift);
 }
 
-/* Blocks that follow each other have different places one way; the other way mixes those whose
+/* Blocks that follow each other have different places one way; the other ways mix those whose
  * distances are powers of two. */
 uint32_t
 twins_place(uint32_t count, uint64_t page, unsigned way) {
   uint64_t block = page / TWINS_BLOCK;
   uint32_t nblocks = count / TWINS_BLOCK;
   if (way > 0)
-    block = (block * 0x9e3779b97f4a7c15u) >> 40;
+    block = (block * 0x9e3779b97f4a7c15u) >> (28 + 12 * (way - 1));
   return (uint32_t)(block & (nblocks - 1)) * TWINS_BLOCK + (uint32_t)(page % TWINS_BLOCK);
 }
 

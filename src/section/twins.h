@@ -6,7 +6,7 @@
  *   twins  a page a place
  *
  * A key says whose twin is in the place (its page plus 1, in the lower bits); the upper bits count
- * how often the place was taken: an old key never fits again.  A page's twin is in one of two
+ * how often the place was taken: an old key never fits again.  A page's twin is in one of TWINS_WAYS
  * places; neighbours of one block of TWINS_BLOCK pages have neighbouring places.
  *
  * Who may take a place: it belongs to its page as long as the page's state is OPENING, AHEAD or a
@@ -57,7 +57,7 @@ void twin_give_back(struct section *section, const struct twin *twin) SOFTMAP_SI
 
 /* ---- The layout, for who reads the file from outside ------------------------------------------- */
 
-#define TWINS_WAYS 2
+#define TWINS_WAYS 4
 /* The places that a page's twin can be in, of `count`. */
 uint32_t twins_place(uint32_t count, uint64_t page, unsigned way) SOFTMAP_SIGSAFE;
 uint64_t twins_offset(uint32_t count, uint32_t place);

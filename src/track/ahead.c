@@ -413,12 +413,17 @@ track_store(const struct mapping *mapping, uint64_t page) {
   if (!can_have_twins(section) || (mapping_view(mapping, page) & VIEW_OPEN))
     return track_pin(mapping, page);
   bool is_run = atomic_load(&section->opens_ahead) && plan_window(section, page, &plan);
-  if (needs_twin(section))
+  if (needs_twin(section)) {
+    if (!is_run)
+      plan = (struct plan){ .stride = 1, .count = 1 };
     return store_with_twin(mapping, page, &plan);
-  struct scratch *scratch = is_run ? take_scratch(false) : NULL;
+  }
+  struct scratch *scratch = plan.behind_n ? take_scratch(false) : NULL;
   if (!scratch)
     return track_pin(mapping, page);
-  int error = store_in_run(mapping, page, &plan, scratch);
+  if (!is_run)
+    look_behind(mapping, &plan, scratch);
+  int error = is_run ? store_in_run(mapping, page, &plan, scratch) : track_pin(mapping, page);
   atomic_store(&scratch->is_taken, false);
   return error;
 }

@@ -22,9 +22,9 @@ struct plan {
   struct section_run *run;
   int32_t stride;
   uint32_t count;            /* pages at that distance to open */
-  uint64_t behind, behind_n; /* pages of the last window */
+  uint64_t behind, behind_n; /* pages of the last window; behind_n 0: there is none */
   bool wait;                 /* EBUSY if the page is being written */
-  bool hopes; /* and a twin that could be had is tried for again */
+  bool hopes;                /* and a twin that could be had is tried for again */
 };
 
 static inline uint64_t
@@ -32,7 +32,8 @@ width_of(int32_t stride) {
   return (uint64_t)(stride < 0 ? -stride : stride);
 }
 
-/* Does the fault go on with a run? (run.c) */
+/* Does the fault go on with a run?  False: no; a window that another run left may have to be looked at
+ * all the same.  (run.c) */
 bool plan_window(struct section *section, uint64_t page, struct plan *plan) SOFTMAP_SIGSAFE;
 void plan_done(const struct plan *plan, uint64_t last, uint32_t count) SOFTMAP_SIGSAFE;
 /* Look at the last window of the run (behind.c). */

@@ -42,17 +42,46 @@ note_run(struct section_run *run, uint64_t last, int32_t stride, uint32_t count)
   atomic_store_explicit(&run->count, count, memory_order_relaxed);
 }
 
-/* Does the fault go on with a run?  Others change runs meanwhile: what comes out is bounded. */
+static uint32_t
+window_max(int32_t stride) {
+  return WINDOW_MAX / (uint32_t)width_of(stride);
+}
+
+/* The last window of a run; next: where the run goes on. */
+static void
+plan_behind(struct section_run *run, int32_t stride, uint64_t next, struct plan *plan) {
+  uint32_t count = atomic_load_explicit(&run->count, memory_order_relaxed);
+  uint32_t most = window_max(stride);
+  count = count < 1 ? 1 : count > most ? most : count;
+  plan->run = run;
+  plan->stride = stride;
+  plan->behind_n = count * width_of(stride);
+  plan->behind = stride > 0 ? next - plan->behind_n : next + 1;
+  plan->count = count * 2 < most ? count * 2 : most;
+}
+
+/* In the place of an old run, whose last window is looked at: its twins would be held until a sync. */
+static void
+begin_run(struct section *section, uint64_t page, struct plan *plan) {
+  uint32_t next = atomic_fetch_add_explicit(&section->next_run, 1, memory_order_relaxed);
+  struct section_run *run = &section->runs[next % SECTION_RUNS];
+  int32_t stride = atomic_load_explicit(&run->stride, memory_order_relaxed);
+  uint64_t last = atomic_load_explicit(&run->last, memory_order_relaxed);
+  if (atomic_load_explicit(&run->count, memory_order_relaxed) > 1 && stride != 0 &&
+      is_near(stride))
+    plan_behind(run, stride, last + (uint64_t)(int64_t)stride, plan);
+  note_run(run, page, 0, 1);
+}
+
+/* Others change runs meanwhile: what comes out is bounded. */
 bool
 plan_window(struct section *section, uint64_t page, struct plan *plan) {
   struct section_run *run = find_run(section, page);
   if (!run) {
-    uint32_t next = atomic_fetch_add_explicit(&section->next_run, 1, memory_order_relaxed);
-    note_run(&section->runs[next % SECTION_RUNS], page, 0, 1);
+    begin_run(section, page, plan);
     return false;
   }
   int64_t stride = distance(run, page);
-  uint32_t count = atomic_load_explicit(&run->count, memory_order_relaxed);
   bool is_known = stride == atomic_load_explicit(&run->stride, memory_order_relaxed);
   if (stride == 0 || !is_near(stride))
     return false;
@@ -60,14 +89,7 @@ plan_window(struct section *section, uint64_t page, struct plan *plan) {
     note_run(run, page, (int32_t)stride, 1);
     return false;
   }
-  uint32_t most = WINDOW_MAX / (uint32_t)width_of((int32_t)stride);
-  count = count < 1 ? 1 : count > most ? most : count;
-  uint64_t n = count * width_of((int32_t)stride);
-  *plan = (struct plan){ .run = run,
-                         .stride = (int32_t)stride,
-                         .count = count * 2 < most ? count * 2 : most,
-                         .behind = stride > 0 ? page - n : page + 1,
-                         .behind_n = n };
+  plan_behind(run, (int32_t)stride, page, plan);
   return true;
 }
 

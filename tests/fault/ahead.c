@@ -103,6 +103,28 @@ more_pages_than_twins(void) {
   free(model.stored);
 }
 
+/* Runs that end give their twins back when others begin, without a sync: more runs than have room. */
+static void
+runs_that_end(void) {
+  enum { RUN = 64, STRIDE = 512, RUNS = 60 };
+  struct model model = model_of((size_t)STRIDE * RUNS);
+
+  T_OK(softmap_configure("ahead", "1024"));
+  p = T_MAP_NEW(NULL, &fd, model.npages);
+  for (unsigned round = 0; round < 3; round++) {
+    size_t faults = T_STATS().faults_write;
+
+    for (size_t run = 0; run < RUNS; run++)
+      for (size_t i = 0; i < RUN; i++)
+        store(&model, run * STRIDE + i);
+    faults = T_STATS().faults_write - faults;
+    if (faults > (size_t)RUNS * 12)
+      t_fail(T_HERE, "%zu faults for %u runs of %u stores", faults, RUNS, RUN);
+    sync_exactly(&model);
+  }
+  free(model.stored);
+}
+
 static void
 none_if_switched_off(void) {
   T_OK(softmap_configure("tracker", "fault"));
@@ -312,6 +334,7 @@ static const struct t_case cases[] = {
   T_CASE(stores_in_random_order),
   T_CASE(syncs_of_parts),
   T_CASE(more_pages_than_twins),
+  T_CASE(runs_that_end),
   T_CASE(none_if_switched_off),
   T_CASE(viewers_are_told),
   T_CASE(protection_in_a_run),
