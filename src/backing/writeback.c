@@ -25,6 +25,7 @@
 #include "section/scan.h"
 #include "section/stamp.h"
 #include "section/twins.h"
+#include "section/window.h"
 #include "trace/counters.h"
 #include "trace/ring.h"
 #include "track/readers.h"
@@ -159,6 +160,17 @@ trace_run(struct section *section, uint64_t first, uint64_t n) {
       trace_note(TRACE_KEPT, section->trace, page, 1);
 }
 
+/* Which doubtful pages nobody stored to. */
+static void
+find_same(struct section *section, const struct span *span, bool *same) {
+  uint8_t was[TRACK_GROUP];
+  unsigned char *at;
+  memcpy(was, span->was, span->n);
+  if (!section_merges(section) && !window_cover(section, span->first, span->n, &at))
+    settle_peek(section, span->first, span->n, at, was);
+  settle_compare(section, span->first, span->n, was, same);
+}
+
 /* Let go of doubtful pages that nobody stored to, and write those here that go on being doubtful:
  * only what changed, and their twins become what was written. */
 static void
@@ -166,7 +178,7 @@ settle_span(struct section *section, struct span *span, struct progress *progres
   bool same[TRACK_GROUP];
   if (!span->any_doubtful)
     return;
-  settle_compare(section, span->first, span->n, span->was, same);
+  find_same(section, span, same);
   bool merges = section_merges(section);
   for (uint64_t i = 0; i < span->n; i++) {
     uint64_t page = span->first + i;

@@ -91,6 +91,7 @@ struct section {
   _Atomic bool stays_open;  /* pages with twins in this process, whatever a sync does */
   struct section_run runs[SECTION_RUNS];
   _Atomic uint32_t next_run; /* of them, to be used for a new one */
+  _Atomic uint32_t differed; /* byte of a page at which a twin was last found to differ */
   struct mapping *_Atomic mappings;
   _Atomic uint32_t closings;    /* how often pages of it were closed */
   _Atomic uint32_t settlings;   /* how often watched ones were */
@@ -343,6 +344,11 @@ void life_end(struct section *section);
 #define SETTLE_MAX 512
 void settle_compare(struct section *section, uint64_t first, uint64_t n, const uint8_t *was,
                     bool *same);
+/* Leave out what needs no comparison of all bytes: was[i] becomes 0 where the page differs in the place
+ * where others did.  at: where the kernel can read the pages (window_cover).  [keeper; sync_lock;
+ * the pages are claimed] */
+void settle_peek(struct section *section, uint64_t first, uint64_t n, const unsigned char *at,
+                 uint8_t *was);
 /* Claim a page if it is doubtful; was: its state.  [keeper; no bit is held] */
 SOFTMAP_MUST_CHECK bool settle_claim(struct section *section, uint64_t page, uint8_t *was);
 /* A claimed page is going to be written whole: it needs no twin. */

@@ -20,8 +20,14 @@ is_same(struct section *section, uint64_t page, const unsigned char *bytes) {
   size_t len = size > at ? (size_t)(size - at) : 0;
   if (len > host_config.page_size)
     len = host_config.page_size;
-  return twin_find(section, page, &twin) && memcmp(bytes, twin_bytes(section, &twin), len) == 0 &&
-         twin_is_there(section, &twin);
+  if (!twin_find(section, page, &twin))
+    return false;
+  if (memcmp(bytes, twin_bytes(section, &twin), len) == 0)
+    return twin_is_there(section, &twin);
+  atomic_store_explicit(&section->differed,
+                        (uint32_t)twin_differs_at(bytes, twin_bytes(section, &twin)),
+                        memory_order_relaxed);
+  return false;
 }
 
 static bool
@@ -59,6 +65,60 @@ compare_run(struct section *section, uint64_t first, uint64_t n, bool *same) {
     same[i] = got >= at + host_config.page_size && is_same(section, first + i, bytes + at);
   }
 }
+
+/* ---- A glance ------------------------------------------------------------------------------ */
+
+#define GLANCES 64 /* pages that one call looks at */
+
+struct glance {
+  int n;
+  uint64_t pages[GLANCES];
+  struct iovec from[GLANCES];
+};
+
+/* Do TWIN_PEEK bytes of a page differ from its twin's, all of them in the file? */
+static bool
+differs(struct section *section, uint64_t page, size_t offset, const unsigned char *bytes) {
+  struct twin twin;
+  uint64_t end = (page << host_config.page_shift) + offset + TWIN_PEEK;
+  return end <= atomic_load(&section->control->size) && twin_find(section, page, &twin) &&
+         memcmp(bytes, twin_bytes(section, &twin) + offset, TWIN_PEEK) != 0;
+}
+
+/* was: of page first. */
+static void
+take_glance(struct section *section, const struct glance *glance, size_t offset, uint64_t first,
+            uint8_t *was) {
+  unsigned char *bytes = keeper_buffer();
+  struct iovec to = { bytes, (size_t)glance->n * TWIN_PEEK };
+  size_t done;
+  if (host_copy_memory(&to, 1, glance->from, glance->n, &done) || done < to.iov_len)
+    return; /* all of them are compared */
+  for (int k = 0; k < glance->n; k++)
+    if (differs(section, glance->pages[k], offset, bytes + (size_t)k * TWIN_PEEK))
+      was[glance->pages[k] - first] = 0;
+}
+
+void
+settle_peek(struct section *section, uint64_t first, uint64_t n, const unsigned char *at,
+            uint8_t *was) {
+  struct glance glance;
+  size_t offset = atomic_load_explicit(&section->differed, memory_order_relaxed);
+  glance.n = 0;
+  for (uint64_t i = 0; i < n; i++) {
+    if (page_is_doubtful(was[i]) && (was[i] & PAGE_AHEAD)) {
+      const unsigned char *bytes = at + (i << host_config.page_shift) + offset;
+      glance.pages[glance.n] = first + i;
+      glance.from[glance.n++] = (struct iovec){ (void *)(uintptr_t)bytes, TWIN_PEEK };
+    }
+    if (glance.n == GLANCES || (glance.n > 0 && i == n - 1)) {
+      take_glance(section, &glance, offset, first, was);
+      glance.n = 0;
+    }
+  }
+}
+
+/* ---- All bytes ------------------------------------------------------------------------------ */
 
 void
 settle_compare(struct section *section, uint64_t first, uint64_t n, const uint8_t *was,

@@ -2,6 +2,7 @@
 #include "section/twins.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "section/files.h"
@@ -159,6 +160,14 @@ twin_find(struct section *section, uint64_t page, struct twin *out) {
 bool
 twin_is_there(struct section *section, const struct twin *twin) {
   return atomic_load(key_at(section, twin->place)) == twin->key;
+}
+
+size_t
+twin_differs_at(const unsigned char *bytes, const unsigned char *twin) {
+  size_t at = 0;
+  while (at < host_config.page_size - TWIN_PEEK && memcmp(bytes + at, twin + at, TWIN_PEEK) == 0)
+    at += TWIN_PEEK;
+  return at;
 }
 
 void

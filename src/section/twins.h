@@ -52,6 +52,9 @@ void twin_is_made(struct section *section, struct twin *twin) SOFTMAP_SIGSAFE;
 bool twin_find(struct section *section, uint64_t page, struct twin *out) SOFTMAP_SIGSAFE;
 /* Is the place still the page's, so that what was read from it was its twin? */
 bool twin_is_there(struct section *section, const struct twin *twin) SOFTMAP_SIGSAFE;
+/* Where a page that differs from its twin does so first: a multiple of TWIN_PEEK. */
+#define TWIN_PEEK 64
+size_t twin_differs_at(const unsigned char *bytes, const unsigned char *twin) SOFTMAP_SIGSAFE;
 /* The page left AHEAD or OPENING, by our step. */
 void twin_give_back(struct section *section, const struct twin *twin) SOFTMAP_SIGSAFE;
 

@@ -3,8 +3,6 @@
 
 #include "track/ahead.h"
 
-#define PEEK 64 /* bytes */
-
 /* Closed here, and the bit is held.  Not stored to if we are the only lane there ever was: the
  * order is that of a sync, a look at the number of lanes taking the place of one at each. */
 static void
@@ -50,13 +48,14 @@ peek(const struct mapping *mapping, uint64_t first, uint64_t n, size_t offset, s
 static void
 ask_at(const struct mapping *mapping, uint64_t first, uint64_t n, size_t offset,
        struct scratch *scratch) {
-  if (!peek(mapping, first, n, offset, PEEK, scratch))
+  if (!peek(mapping, first, n, offset, TWIN_PEEK, scratch))
     return;
   for (uint64_t i = 0; i < n; i++) {
     uint8_t was;
     struct twin twin;
     if (has_twin(mapping->section, first + i, &was, &twin) &&
-        memcmp(scratch->bytes + i * PEEK, twin_bytes(mapping->section, &twin) + offset, PEEK) != 0)
+        memcmp(scratch->bytes + i * TWIN_PEEK, twin_bytes(mapping->section, &twin) + offset,
+               TWIN_PEEK) != 0)
       end_stored(mapping->section, first + i, was, &twin);
   }
 }
@@ -76,10 +75,7 @@ ask_twin(struct section *section, uint64_t page, const unsigned char *bytes, boo
     return true;
   }
   end_stored(section, page, was, &twin);
-  *offset = 0;
-  while (*offset < host_config.page_size - PEEK &&
-         memcmp(bytes + *offset, then + *offset, PEEK) == 0)
-    *offset += PEEK;
+  *offset = twin_differs_at(bytes, then);
   return false;
 }
 
