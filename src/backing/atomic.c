@@ -406,7 +406,9 @@ atomic_sync(struct section *section, uint64_t first, uint64_t npages, bool of_al
 int
 atomic_clear(struct section *section) {
   int error = in_gate(section, 0, section_npages_all(section), GIVE_UP_ONLY);
-  if (error == EPERM || error == EINVAL)
+  if (error == EINVAL)
+    return say_refused(section, ": the journal beside it is of another file, machine or version of softmap");
+  if (error == EPERM)
     return say_refused(section, ": what lies beside it as its journal isn't to be trusted");
   if (error == EACCES || error == EROFS)
     return say_refused(section, ": a crash has cut a sync off, which who may write can complete");

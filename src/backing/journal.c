@@ -13,6 +13,7 @@
 #include "trace/counters.h"
 
 #define JOURNAL_MAGIC "softjrn\2"
+#define MAGIC_VERSION 7 /* which byte of it */
 #define JOURNAL_TABLE ((uint64_t)4096) /* where the table begins */
 #define PATH_SIZE 4096
 
@@ -238,10 +239,20 @@ check_pages(const struct open_journal *open, bool *is_good) {
   return error;
 }
 
-/* EINVAL: it is whole, and of another file or machine. */
+/* Of a softmap that isn't ours: only that one can tell whether it is whole. */
+static bool
+has_other_version(const struct header *header) {
+  return memcmp(header->magic, JOURNAL_MAGIC, MAGIC_VERSION) == 0 &&
+         header->magic[MAGIC_VERSION] != JOURNAL_MAGIC[MAGIC_VERSION];
+}
+
+/* EINVAL: it is of another file, machine or version. */
 static int
 check_header(const struct journal *journal, const struct header *header, uint64_t size,
              bool *is_good) {
+  *is_good = false;
+  if (has_other_version(header))
+    return EINVAL;
   *is_good = memcmp(header->magic, JOURNAL_MAGIC, sizeof header->magic) == 0 &&
              is_same(header->sum, sum_of_header(header));
   if (!*is_good)

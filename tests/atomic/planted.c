@@ -12,6 +12,7 @@ enum { PAGES = 4, TABLE = 4096, COUNT = 3, ENTRY = 32 };
 
 /* The header's members (src/backing/journal.c). */
 enum {
+  AT_VERSION = 7,
   AT_PAGE_SIZE = 8,
   AT_INODE = 16,
   AT_SIZE = 32,
@@ -183,6 +184,13 @@ is_of_another_file(void) {
 }
 
 static void
+is_of_another_version(void) {
+  journal[AT_VERSION]++;
+  seal();
+  put_journal(journal_size);
+}
+
+static void
 has_other_pages(void) {
   journal[AT_PAGE_SIZE + 1] ^= 0x30;
   seal();
@@ -239,6 +247,7 @@ static const struct {
   { "pages out of order", goes_back, REMOVED },
   { "of another file", is_of_another_file, REFUSED },
   { "of other pages", has_other_pages, REFUSED },
+  { "of another version", is_of_another_version, REFUSED },
   { "open to others", is_open_to_others, REFUSED },
   { "two names", has_two_names, REFUSED },
   { "a symbolic link", is_a_link, REFUSED },
