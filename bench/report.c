@@ -73,6 +73,7 @@ json_row(const struct row *row, const struct samples *ours, const struct samples
     fprintf(json, ", \"goal\": %.2f, \"reached\": %s", row->goal,
             ratio <= row->goal ? "true" : "false");
   fputs(" }", json);
+  fflush(json); /* a worker would write it once more */
 }
 
 /* ---- The table ----------------------------------------------------------------------------- */
