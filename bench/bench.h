@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct options {
   const char *dir;    /* where files on a disk go */
@@ -25,7 +26,7 @@ extern struct options options;
 /* ---- Measuring (measure.c) ----------------------------------------------------------------- */
 
 #define ROUNDS_MAX 99
-#define SIDES_MAX 4
+#define SIDES_MAX 10
 
 double now_us(void);
 
@@ -44,7 +45,7 @@ struct samples {
 void measure(const struct side *sides, int nsides, struct samples *out);
 double median(const struct samples *samples);
 /* Quartile (1 or 3) of the ratios of the rounds. */
-double ratio_quartile(const struct samples *ours, const struct samples *floor, int quartile);
+double ratio_quartile(const struct samples *ours, const struct samples *floor, int quarters);
 
 /* Reproducible: the same in every run. */
 void shuffle(uint32_t *items, size_t n);
@@ -80,9 +81,13 @@ char *map_file(int fd, size_t npages);
 char *shared_memory(size_t npages);
 /* Load a byte of every page. */
 void touch(const char *at, size_t npages);
+/* A file of so many bytes in memory, nothing but a hole. */
+int sparse_file(size_t bytes);
+/* Pages that softmap has written in this process. */
+uint64_t pages_written(void);
 
 /* The bare way to notice stores (floor_fault.c): SIGSEGV opens one page with mprotect.  Between
- * bare_begin and bare_end the handler is this one. */
+ * bare_begin and as many bare_end the handler is this one. */
 void bare_begin(void);
 void bare_end(void);
 void protect(char *at, size_t npages, int prot);
@@ -92,17 +97,34 @@ void protect(char *at, size_t npages, int prot);
 bool raw_watch_begin(char *at, size_t npages);
 size_t raw_watch_collect(const char *at, size_t npages);
 
+/* ---- Processes of their own (worker.c) ------------------------------------------------------ */
+
+struct worker {
+  pid_t pid;
+  int ask, answer; /* the parent's ends */
+};
+
+/* A child that serves until it is asked for the end, and then returns. */
+struct worker worker_start(void (*serve)(void *arg, int asked, int answer), void *arg);
+/* Asks, and returns the microseconds that it answers.  arg: a struct worker. */
+double worker_ask(void *arg);
+void worker_stop(const struct worker *worker);
+/* In the child: false when it shall end. */
+bool worker_is_asked(int asked);
+void worker_answer(int answer, double us);
+
 /* ---- Cases --------------------------------------------------------------------------------- */
 
 void case_ahead(void);
+void case_atomic(void);
 void case_fault(void);
+void case_fill(void);
 void case_mappings(void);
 void case_share(void);
-void case_atomic(void);
+void case_size(void);
 void case_sync(void);
 void case_sync_clean(void);
 void case_sync_watched(void); /* a part of case_watch */
-void case_fill(void);
 void case_watch(void);
 
 #endif

@@ -3,106 +3,17 @@
 #include "bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <softmap/softmap.h>
 
-#include "floor_sync.h"
+#include "region.h"
 
 #define TWINS 1024 /* as many as there are by default */
 
 /* ---- Stores in an order -------------------------------------------------------------------- */
-
-struct order {
-  struct dirt dirt; /* one page every stride */
-  bool is_down;
-};
-
-static void
-store(const struct order *order) {
-  const struct dirt *dirt = &order->dirt;
-  size_t bytes = page_size();
-  for (size_t i = 0; i < dirt->npages; i += dirt->stride)
-    ++*(volatile char *)(dirt->at + (order->is_down ? dirt->npages - 1 - i : i) * bytes);
-}
-
-static uint64_t
-pages_written(void) {
-  struct softmap_stats stats = { .size = sizeof stats };
-  if (softmap_stats(&stats) != 0)
-    die("softmap_stats");
-  return stats.pages_written;
-}
-
-/* The stores alone; the sync after them isn't counted. */
-static double
-run_stores(void *arg) {
-  const struct order *order = arg;
-  double start = now_us();
-  store(order);
-  double us = now_us() - start;
-  if (softmap_msync(order->dirt.at, order->dirt.npages * page_size(), MS_SYNC) != 0)
-    die("softmap_msync");
-  return us;
-}
-
-static double
-run_all(void *arg) {
-  const struct order *order = arg;
-  uint64_t before = pages_written();
-  double start = now_us();
-  store(order);
-  if (softmap_msync(order->dirt.at, order->dirt.npages * page_size(), MS_SYNC) != 0)
-    die("softmap_msync");
-  double us = now_us() - start;
-  if (pages_written() - before != dirt_pages(&order->dirt))
-    die("msync wrote other pages than those stored to");
-  return us;
-}
-
-static double
-bare_stores(void *arg) {
-  const struct order *order = arg;
-  protect(order->dirt.at, order->dirt.npages, PROT_READ);
-  bare_begin();
-  double start = now_us();
-  store(order);
-  double us = now_us() - start;
-  bare_end();
-  return us;
-}
-
-/* A page at a time where there are gaps: a bare loop knows no runs. */
-static double
-write_by_hand(const struct dirt *dirt) {
-  size_t bytes = page_size();
-  size_t most = dirt->stride == 1 ? 512 : 1;
-  double start = now_us();
-  for (size_t i = 0; i < dirt->npages; i += dirt->stride == 1 ? most : dirt->stride) {
-    size_t n = dirt->npages - i < most ? dirt->npages - i : most;
-    if (pwrite(dirt->fd, dirt->at + i * bytes, n * bytes, (off_t)(i * bytes)) !=
-        (ssize_t)(n * bytes))
-      die("pwrite");
-  }
-  if (fdatasync(dirt->fd) != 0)
-    die("fdatasync");
-  return now_us() - start;
-}
-
-static double
-bare_all(void *arg) {
-  struct order *order = arg;
-  double us = bare_stores(arg);
-  return us + write_by_hand(&order->dirt);
-}
-
-static double
-hand_alone(void *arg) {
-  return write_by_hand(&((struct order *)arg)->dirt);
-}
 
 /* What both sides must do, writing the pages, taken off both. */
 static void
@@ -111,14 +22,24 @@ take_off(struct samples *samples, const struct samples *what) {
     samples->at[i] = samples->at[i] > what->at[i] ? samples->at[i] - what->at[i] : 0;
 }
 
+/* regions: ours, the bare loop's, and one whose pages are written alone. */
 static void
-compare_order(const char *what, struct order *ours, struct order *floor, double goal) {
-  struct side sides[] = { { run_stores, ours }, { bare_stores, floor } };
-  struct side with_sync[] = { { run_all, ours }, { bare_all, floor }, { hand_alone, floor } };
+compare_order(const char *what, const struct region regions[3], const struct pattern *pattern,
+              double goal) {
+  struct trial trials[3];
+  for (int i = 0; i < 3; i++)
+    trials[i] = (struct trial){ &regions[i], pattern, MS_SYNC };
+  struct side sides[] = { { trial_stores, &trials[0] }, { trial_stores, &trials[1] } };
+  struct side with_sync[] = { { trial_both, &trials[0] },
+                              { trial_both, &trials[1] },
+                              { trial_sync, &trials[2] } };
   struct samples samples[3];
   char text[96];
-  struct row row = { "first stores in an order",      what, "bare SIGSEGV + mprotect", "us/page",
-                     (double)dirt_pages(&ours->dirt), 0 };
+  struct row row = { .group = "first stores in an order",
+                     .what = what,
+                     .floor = way_name(BY_BARE),
+                     .unit = "us/page",
+                     .per = (double)pattern->count };
   measure(sides, 2, samples);
   report_row(&row, &samples[0], &samples[1]);
   measure(with_sync, 3, samples);
@@ -136,43 +57,31 @@ compare_order(const char *what, struct order *ours, struct order *floor, double 
 
 static void
 compare_orders(void) {
+  static const enum way ways[3] = { BY_FAULT, BY_BARE, BY_HAND };
   size_t npages = (size_t)TWINS * 8 * (options.is_quick ? 1 : 4);
-  struct order ours = { { .npages = npages, .run = 1, .stride = 1 }, false };
-  struct order floor = ours;
-  ours.dirt.fd = file_of(options.memory, npages);
-  floor.dirt.fd = file_of(options.memory, npages);
-  ours.dirt.at = map_file(ours.dirt.fd, npages);
-  floor.dirt.at = shared_memory(npages);
-  compare_order("ascending", &ours, &floor, 0.2);
-  ours.is_down = floor.is_down = true;
-  compare_order("descending", &ours, &floor, 0.2);
-  ours.is_down = floor.is_down = false;
-  ours.dirt.stride = floor.dirt.stride = 2;
-  compare_order("every other page", &ours, &floor, 0);
-  softmap_munmap(ours.dirt.at, npages * page_size());
-  munmap(floor.dirt.at, npages * page_size());
-  close(ours.dirt.fd);
-  close(floor.dirt.fd);
+  struct region regions[3];
+  if (regions_open(regions, ways, 3, options.memory, npages) != 3)
+    die("files in memory");
+  struct pattern pattern = pattern_runs(npages, 1, 1);
+  compare_order("ascending", regions, &pattern, 0.2);
+  pattern_reverse(&pattern);
+  compare_order("descending", regions, &pattern, 0.2);
+  pattern_free(&pattern);
+  pattern = pattern_runs(npages, 1, 2);
+  compare_order("every other page", regions, &pattern, 0);
+  pattern_free(&pattern);
+  for (int i = 0; i < 3; i++)
+    region_close(&regions[i]);
 }
 
 /* ---- Many scattered dirty pages ------------------------------------------------------------ */
-
-static int
-sparse_file(size_t npages) {
-  char path[4096];
-  snprintf(path, sizeof path, "%s/softmap-bench-XXXXXX", options.memory);
-  int fd = mkostemp(path, 0);
-  if (fd < 0 || unlink(path) != 0 || ftruncate(fd, (off_t)(npages * page_size())) != 0)
-    die(path);
-  return fd;
-}
 
 /* Alternate pages of a fresh mapping, none of them written yet. */
 static double
 run_alternate(void *arg) {
   size_t npages = *(const size_t *)arg;
   size_t bytes = page_size();
-  int fd = sparse_file(npages);
+  int fd = sparse_file(npages * page_size());
   char *at = softmap_mmap(NULL, npages * bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (at == MAP_FAILED)
     die("softmap_mmap");
@@ -189,16 +98,20 @@ run_alternate(void *arg) {
 
 static void
 compare_scattered(void) {
-  size_t few = 20000, many = 524288;
+  size_t few = options.is_quick ? 4096 : 20000, many = options.is_quick ? 32768 : 524288;
   struct side sides[] = { { run_alternate, &many }, { run_alternate, &few } };
   struct samples samples[2];
   int rounds = options.rounds;
   options.rounds = rounds > 3 ? 3 : rounds;
   measure(sides, 2, samples);
   options.rounds = rounds;
-  struct row row = {
-    "alternate pages", "262,144 dirty in 2 GiB", "10,000 dirty", "us/page", 1, 1.3
-  };
+  struct row row = { .group = "alternate pages",
+                     .what =
+                         options.is_quick ? "16,384 dirty in 128 MiB" : "262,144 dirty in 2 GiB",
+                     .floor = options.is_quick ? "2,048 dirty" : "10,000 dirty",
+                     .unit = "us/page",
+                     .per = 1,
+                     .goal = 1.3 };
   report_row(&row, &samples[0], &samples[1]);
 }
 
@@ -241,8 +154,12 @@ compare_tracker(void) {
   struct side sides[] = { { run_compare, &twins }, { run_memcmp, &twins } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { "compare", "sync of nothing changed", "memcmp",
-                     "us/page", (double)twins.npages,      1.2 };
+  struct row row = { .group = "compare",
+                     .what = "sync of nothing changed",
+                     .floor = "memcmp",
+                     .unit = "us/page",
+                     .per = (double)twins.npages,
+                     .goal = 1.2 };
   report_row(&row, &samples[0], &samples[1]);
   softmap_munmap(twins.at, twins.npages * page_size());
   if (softmap_configure("tracker", "fault") != 0)

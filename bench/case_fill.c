@@ -30,12 +30,12 @@ compare_size(const char *what, size_t size, const char *group, const char *dir) 
   struct side sides[] = { { run_ours, &filling }, { floor_fill, &filling } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { group,
-                     what,
-                     "read() into fresh memory",
-                     "us/page",
-                     (double)filling.npages,
-                     size >= (1U << 20) ? 1.1 : 0 };
+  struct row row = { .group = group,
+                     .what = what,
+                     .floor = "read() into fresh memory",
+                     .unit = "us/page",
+                     .per = (double)filling.npages,
+                     .goal = size >= (1U << 20) ? 1.1 : 0 };
   report_row(&row, &samples[0], &samples[1]);
   close(filling.fd);
 }

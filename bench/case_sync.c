@@ -2,38 +2,14 @@
 #include "bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <softmap/softmap.h>
 
-#include "floor_sync.h"
+#include "region.h"
 
 /* ---- Dirty runs ---------------------------------------------------------------------------- */
-
-static uint64_t
-pages_written(void) {
-  struct softmap_stats stats = { .size = sizeof stats };
-  if (softmap_stats(&stats) != 0)
-    die("softmap_stats");
-  return stats.pages_written;
-}
-
-static double
-run_ours(void *arg) {
-  const struct dirt *dirt = arg;
-  dirt_store(dirt);
-  uint64_t before = pages_written();
-  double start = now_us();
-  if (softmap_msync(dirt->at, dirt->npages * page_size(), MS_SYNC) != 0)
-    die("softmap_msync");
-  double us = now_us() - start;
-  if (pages_written() - before != dirt_pages(dirt))
-    die("msync wrote other pages than the dirty ones");
-  return us;
-}
 
 #define GOAL_BY_SHAPE 1.0
 
@@ -50,14 +26,14 @@ static const struct shape shapes[] = {
 };
 
 static void
-compare_shape(const struct shape *shape, const struct row *model, struct dirt dirt[3]) {
-  static double (*const runs[])(void *) = { run_ours, floor_sync, floor_sync_closing };
+compare_shape(const struct shape *shape, const struct row *model, const struct region regions[3]) {
+  struct pattern pattern = pattern_runs(regions[0].npages, shape->run, shape->stride);
+  struct trial trials[3];
   struct side sides[3];
   struct samples samples[3];
   for (int i = 0; i < 3; i++) {
-    dirt[i].run = shape->run;
-    dirt[i].stride = shape->stride;
-    sides[i] = (struct side){ runs[i], &dirt[i] };
+    trials[i] = (struct trial){ &regions[i], &pattern, MS_SYNC };
+    sides[i] = (struct side){ trial_sync, &trials[i] };
   }
   measure(sides, 3, samples);
 
@@ -66,31 +42,26 @@ compare_shape(const struct shape *shape, const struct row *model, struct dirt di
   row.what = shape->what;
   if (row.goal == GOAL_BY_SHAPE)
     row.goal = shape->goal;
-  row.floor = "pwritev + fdatasync";
-  row.per = (double)dirt_pages(dirt);
+  row.floor = "pwrite + fdatasync";
+  row.per = (double)pattern.count;
   report_row(&row, &samples[0], &samples[1]);
-  snprintf(closing, sizeof closing, "  bare loop that closes");
+  snprintf(closing, sizeof closing, "%s, %s", shape->what, way_name(BY_CLOSING));
   row.what = closing;
   row.goal = 0;
   report_row(&row, &samples[2], &samples[1]);
+  pattern_free(&pattern);
 }
 
 static void
-compare_dirt(const char *dir, const struct row *model) {
-  size_t npages = options.is_quick ? 4096 : 32768;
-  struct dirt dirt[3] = { { .npages = npages }, { .npages = npages }, { .npages = npages } };
-  for (int i = 0; i < 3; i++) {
-    dirt[i].fd = file_of(dir, npages);
-    dirt[i].at = i == 0 ? map_file(dirt[i].fd, npages) : shared_memory(npages);
-  }
+compare_dirt(enum way way, const char *dir, const struct row *model) {
+  const enum way ways[3] = { way, BY_HAND, BY_CLOSING };
+  struct region regions[3];
+  if (regions_open(regions, ways, 3, dir, options.is_quick ? 4096 : 32768) != 3)
+    die(way_name(way));
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-    compare_shape(&shapes[i], model, dirt);
-  softmap_munmap(dirt[0].at, npages * page_size());
-  for (int i = 0; i < 3; i++) {
-    if (i > 0)
-      munmap(dirt[i].at, npages * page_size());
-    close(dirt[i].fd);
-  }
+    compare_shape(&shapes[i], model, regions);
+  for (int i = 0; i < 3; i++)
+    region_close(&regions[i]);
 }
 
 void
@@ -98,10 +69,10 @@ case_sync(void) {
   struct row row = { .group = "msync of dirty pages, files in --dir",
                      .unit = "us/page",
                      .goal = GOAL_BY_SHAPE };
-  compare_dirt(options.dir, &row);
+  compare_dirt(BY_FAULT, options.dir, &row);
   row.group = "msync of dirty pages, files in memory";
   row.goal = 0;
-  compare_dirt(options.memory, &row);
+  compare_dirt(BY_FAULT, options.memory, &row);
 }
 
 void
@@ -109,7 +80,7 @@ case_sync_watched(void) {
   struct row row = { .group = "watch: msync of dirty pages, files in --dir",
                      .unit = "us/page",
                      .goal = 1.05 };
-  compare_dirt(options.dir, &row);
+  compare_dirt(BY_WATCH, options.dir, &row);
 }
 
 /* ---- Nothing dirty ------------------------------------------------------------------------- */
@@ -149,7 +120,11 @@ compare_clean(const char *dir, const char *what) {
   struct side sides[] = { { run_clean, &clean }, { run_fdatasync, &clean } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { "msync of nothing dirty", what, "fdatasync", "us/call", clean.calls, 0 };
+  struct row row = { .group = "msync of nothing dirty",
+                     .what = what,
+                     .floor = "fdatasync",
+                     .unit = "us/call",
+                     .per = clean.calls };
   report_row(&row, &samples[0], &samples[1]);
   softmap_munmap(clean.at, CLEAN_PAGES * page_size());
   close(clean.fd);

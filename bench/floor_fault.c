@@ -10,6 +10,7 @@
 static struct sigaction replaced;
 static uintptr_t page_mask;
 static size_t page_bytes;
+static int begun;
 
 static void
 open_page(int sig, siginfo_t *info, void *context) {
@@ -22,6 +23,8 @@ open_page(int sig, siginfo_t *info, void *context) {
 
 void
 bare_begin(void) {
+  if (begun++ > 0)
+    return;
   page_bytes = page_size();
   page_mask = ~(uintptr_t)(page_bytes - 1);
   struct sigaction action;
@@ -35,7 +38,7 @@ bare_begin(void) {
 
 void
 bare_end(void) {
-  if (sigaction(SIGSEGV, &replaced, NULL) != 0)
+  if (--begun == 0 && sigaction(SIGSEGV, &replaced, NULL) != 0)
     die("sigaction");
 }
 

@@ -44,14 +44,28 @@ write_pages(int fd, size_t npages) {
     die("fsync");
 }
 
-int
-file_of(const char *dir, size_t npages) {
+static int
+new_file(const char *dir) {
   char path[4096];
   snprintf(path, sizeof path, "%s/softmap-bench-XXXXXX", dir);
   int fd = mkostemp(path, O_CLOEXEC);
   if (fd < 0 || unlink(path) != 0)
     die(path);
+  return fd;
+}
+
+int
+file_of(const char *dir, size_t npages) {
+  int fd = new_file(dir);
   write_pages(fd, npages);
+  return fd;
+}
+
+int
+sparse_file(size_t bytes) {
+  int fd = new_file(options.memory);
+  if (ftruncate(fd, (off_t)bytes) != 0)
+    die("ftruncate");
   return fd;
 }
 
@@ -79,4 +93,12 @@ void
 touch(const char *at, size_t npages) {
   for (size_t i = 0; i < npages; i++)
     (void)*(const volatile char *)(at + i * page_size());
+}
+
+uint64_t
+pages_written(void) {
+  struct softmap_stats stats = { .size = sizeof stats };
+  if (softmap_stats(&stats) != 0)
+    die("softmap_stats");
+  return stats.pages_written;
 }
