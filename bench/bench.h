@@ -44,7 +44,8 @@ struct samples {
 /* Run all sides in options.rounds rounds after a round of warming up. */
 void measure(const struct side *sides, int nsides, struct samples *out);
 double median(const struct samples *samples);
-/* Quartile (1 or 3) of the ratios of the rounds. */
+/* Quartile (1, 2 or 3) of the samples; 1 or 3 of the ratios of the rounds. */
+double quartile(const struct samples *samples, int quarters);
 double ratio_quartile(const struct samples *ours, const struct samples *floor, int quarters);
 
 /* Reproducible: the same in every run. */
@@ -59,6 +60,10 @@ struct row {
   const char *unit;  /* of one time, such as "us/page" */
   double per;        /* how many units a sample is */
   double goal;       /* of the ratio; 0: none */
+  /* A point of the curve `what`, and of that of the floor: */
+  const char *along; /* title of the axis; NULL: no curve */
+  double x;
+  const char *x_text; /* x as it is written on the axis */
 };
 
 void report_row(const struct row *row, const struct samples *ours, const struct samples *floor);

@@ -40,7 +40,7 @@ compare(const void *a, const void *b) {
 }
 
 /* Value at a quarter, two or three of the sorted samples; between two of them, their mean. */
-static double
+double
 quartile(const struct samples *samples, int quarters) {
   struct samples sorted = *samples;
   if (sorted.count == 0)
