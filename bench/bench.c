@@ -19,9 +19,10 @@ static const struct {
   void (*run)(void);
 } cases[] = {
   { "mappings", case_mappings }, /* first: their workers fork before softmap is used */
-  { "share", case_share },       { "fault", case_fault }, { "ahead", case_ahead },
-  { "size", case_size },         { "sync", case_sync },   { "clean", case_sync_clean },
-  { "fill", case_fill },         { "watch", case_watch }, { "atomic", case_atomic },
+  { "share", case_share },       { "fault", case_fault },      { "ahead", case_ahead },
+  { "trackers", case_trackers }, { "threads", case_threads },  { "size", case_size },
+  { "sync", case_sync },         { "clean", case_sync_clean }, { "fill", case_fill },
+  { "watch", case_watch },       { "atomic", case_atomic },
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 

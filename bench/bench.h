@@ -130,6 +130,8 @@ void case_size(void);
 void case_sync(void);
 void case_sync_clean(void);
 void case_sync_watched(void); /* a part of case_watch */
+void case_threads(void);
+void case_trackers(void);
 void case_watch(void);
 
 #endif

@@ -116,17 +116,27 @@ start(size_t ngroups, size_t nmappings, bool is_bare) {
 /* ours, bare: in 1, 10, 100 ... mappings. */
 static void
 report(size_t ngroups, int nsteps, const struct samples *ours, const struct samples *bare) {
-  char what[40];
+  char what[40], text[24];
   size_t nmappings = 1;
-  for (int i = 1; i < nsteps; i++)
-    nmappings *= 10;
-  snprintf(what, sizeof what, "%zu mappings", nmappings);
-  struct row row = { .group = "number of mappings",
-                     .what = what,
-                     .floor = "one mapping",
+  struct row row = { .group = "first stores by number of mappings",
+                     .what = "fault",
+                     .floor = "bare loop in as many",
                      .unit = "us/store",
                      .per = (double)ngroups,
-                     .goal = 1.1 };
+                     .along = "mappings",
+                     .x_text = text };
+  for (int i = 0; i < nsteps; i++, nmappings *= 10) {
+    snprintf(text, sizeof text, "%zu", nmappings);
+    row.x = (double)nmappings;
+    report_row(&row, &ours[i], &bare[i]);
+  }
+  snprintf(what, sizeof what, "%s mappings", text);
+  row = (struct row){ .group = "number of mappings",
+                      .what = what,
+                      .floor = "one mapping",
+                      .unit = "us/store",
+                      .per = (double)ngroups,
+                      .goal = 1.1 };
   report_row(&row, &ours[nsteps - 1], &ours[0]);
   row.what = "the bare loop's own";
   row.goal = 0;

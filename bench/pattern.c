@@ -57,6 +57,16 @@ pattern_random(size_t npages, size_t count) {
   return pattern;
 }
 
+struct pattern
+pattern_repeat(const struct pattern *part, size_t npages, size_t times) {
+  struct pattern pattern = { .pages = new_pages(part->count * times) };
+  for (size_t i = 0; i < times; i++)
+    for (size_t j = 0; j < part->count; j++)
+      pattern.pages[pattern.count++] = (uint32_t)(i * npages) + part->pages[j];
+  find_runs(&pattern);
+  return pattern;
+}
+
 void
 pattern_reverse(struct pattern *pattern) {
   for (size_t i = 0, j = pattern->count; i + 1 < j; i++) {

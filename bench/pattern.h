@@ -20,6 +20,8 @@ struct pattern {
 struct pattern pattern_runs(size_t npages, size_t run, size_t stride);
 /* `count` of npages pages, in random order. */
 struct pattern pattern_random(size_t npages, size_t count);
+/* The pattern in each of `times` parts of npages pages. */
+struct pattern pattern_repeat(const struct pattern *pattern, size_t npages, size_t times);
 /* The same pages, the last one first. */
 void pattern_reverse(struct pattern *pattern);
 void pattern_free(struct pattern *pattern);
