@@ -88,8 +88,9 @@ char *shared_memory(size_t npages);
 void touch(const char *at, size_t npages);
 /* A file of so many bytes in memory, nothing but a hole. */
 int sparse_file(size_t bytes);
-/* Pages that softmap has written in this process. */
+/* Pages that softmap has written in this process, and faults that told it of stores. */
 uint64_t pages_written(void);
+uint64_t write_faults(void);
 
 /* The bare way to notice stores (floor_fault.c): SIGSEGV opens one page with mprotect.  Between
  * bare_begin and as many bare_end the handler is this one. */

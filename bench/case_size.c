@@ -46,10 +46,12 @@ run_visits(void *arg) {
   if (!way_choose(file->way))
     die(way_name(file->way));
   uint64_t before = pages_written();
+  uint64_t faults = write_faults();
   double start = now_us();
   for (int i = 0; i < VISITS; i++)
     visit(file);
   double us = now_us() - start;
+  way_check(file->way, faults, (size_t)VISITS * PAGES);
   if (file->way != BY_KERNEL && pages_written() - before != (uint64_t)VISITS * PAGES)
     die("msync wrote other pages than those stored to");
   return us;

@@ -75,7 +75,9 @@ run_crowd(void *arg) {
   const struct pattern *pattern = crowd->is_one ? crowd->all : crowd->pattern;
   for (int i = 0; i < nregions; i++)
     region_prepare(&crowd->regions[i], pattern);
+  uint64_t before = write_faults();
   double us = store_by_threads(crowd);
+  way_check(crowd->regions[0].way, before, crowd->all->count);
   for (int i = 0; i < nregions; i++) {
     const struct region *region = &crowd->regions[i];
     region_stored(region);
@@ -173,7 +175,7 @@ case_threads(void) {
                            .floor = BY_RAW,
                            .floor_own = "bare WP_ASYNC, a mapping for each",
                            .floor_one = "bare WP_ASYNC, one mapping for all",
-                           .stores = options.is_quick ? 256 : 8192 };
+                           .stores = options.is_quick ? 256 : 4096 };
   compare_crowds(&fault);
   compare_crowds(&watch);
 }

@@ -58,7 +58,7 @@ function add_bar(g,   i, quartile) {
   if (least[g] == "" || ratio < least[g]) least[g] = ratio
   bar[g, i] = ratio " " quartile[1] " " quartile[2] " " (number("goal") == "" ? "NaN" : number("goal"))
   if (number("goal") != "") has_goal[g] = 1
-  said[g, i] = sprintf("%.2f   (%s, %s)", ratio, time(q[2]), time(p[2]))
+  said[g, i] = sprintf(ratio < 0.1 ? "%.2g   (%s, %s)" : "%.2f   (%s, %s)", ratio, time(q[2]), time(p[2]))
 }
 
 # Several rows have the same floor at the same x: it was measured once.

@@ -56,6 +56,13 @@ way_unmap(enum way way, char *at, size_t bytes) {
     die("unmapping a file");
 }
 
+void
+way_check(enum way way, uint64_t before, size_t stores) {
+  uint64_t faults = write_faults() - before;
+  if (way == BY_FAULT ? faults == 0 || faults > stores : ways[way].tracker && faults > 0)
+    die("stores were noticed in another way");
+}
+
 static bool
 is_mapped(enum way way) {
   return ways[way].tracker || way == BY_KERNEL;
@@ -188,9 +195,11 @@ region_sync(const struct region *region, const struct pattern *pattern, int flag
 static double
 store(const struct trial *trial) {
   region_prepare(trial->region, trial->pattern);
+  uint64_t before = write_faults();
   double start = now_us();
   pattern_store(trial->pattern, trial->region->at);
   double us = now_us() - start;
+  way_check(trial->region->way, before, trial->pattern->count);
   region_stored(trial->region);
   return us;
 }

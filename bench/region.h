@@ -29,6 +29,10 @@ bool way_choose(enum way way);
 char *way_map(enum way way, int fd, size_t bytes);
 void way_unmap(enum way way, char *at, size_t bytes);
 
+/* Dies if so many first stores since `before`, of write_faults(), weren't noticed in this way: fault has a fault
+ * for each, or fewer; watch and compare have none. */
+void way_check(enum way way, uint64_t before, size_t stores);
+
 struct region {
   enum way way;
   int fd;

@@ -95,10 +95,20 @@ touch(const char *at, size_t npages) {
     (void)*(const volatile char *)(at + i * page_size());
 }
 
-uint64_t
-pages_written(void) {
+static struct softmap_stats
+stats_now(void) {
   struct softmap_stats stats = { .size = sizeof stats };
   if (softmap_stats(&stats) != 0)
     die("softmap_stats");
-  return stats.pages_written;
+  return stats;
+}
+
+uint64_t
+pages_written(void) {
+  return stats_now().pages_written;
+}
+
+uint64_t
+write_faults(void) {
+  return stats_now().faults_write;
 }
