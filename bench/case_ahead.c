@@ -35,7 +35,7 @@ compare_order(const char *what, const struct region regions[3], const struct pat
                               { trial_sync, &trials[2] } };
   struct samples samples[3];
   char text[96];
-  struct row row = { .group = "first stores in an order",
+  struct row row = { .group = "first stores in an order, tracker fault",
                      .what = what,
                      .floor = way_name(BY_BARE),
                      .unit = "us/page",
@@ -105,7 +105,7 @@ compare_scattered(void) {
   options.rounds = rounds > 3 ? 3 : rounds;
   measure(sides, 2, samples);
   options.rounds = rounds;
-  struct row row = { .group = "alternate pages",
+  struct row row = { .group = "first stores to alternate pages, tracker fault",
                      .what =
                          options.is_quick ? "16,384 dirty in 128 MiB" : "262,144 dirty in 2 GiB",
                      .floor = options.is_quick ? "2,048 dirty" : "10,000 dirty",
@@ -154,8 +154,8 @@ compare_tracker(void) {
   struct side sides[] = { { run_compare, &twins }, { run_memcmp, &twins } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { .group = "compare",
-                     .what = "sync of nothing changed",
+  struct row row = { .group = "msync, tracker compare",
+                     .what = "nothing changed",
                      .floor = "memcmp",
                      .unit = "us/page",
                      .per = (double)twins.npages,

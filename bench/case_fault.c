@@ -12,7 +12,7 @@ compare_stores(const struct row *model, const struct region regions[2], struct p
   struct side sides[] = { { trial_stores, &ours }, { trial_stores, &floor } };
   struct samples samples[2];
   struct row row = *model;
-  row.group = "first stores";
+  row.group = "first stores, tracker fault";
   row.floor = way_name(BY_BARE);
   row.unit = "us/store";
   row.per = (double)pattern.count;

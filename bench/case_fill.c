@@ -42,7 +42,7 @@ compare_size(const char *what, size_t size, const char *group, const char *dir) 
 
 void
 case_fill(void) {
-  const char *group = "whole fill, file in the host's cache";
+  const char *group = "mapping and reading a whole file in the host's cache";
   compare_size("1 page", page_size(), group, options.dir);
   compare_size("1 MiB", (size_t)1 << 20, group, options.dir);
   compare_size("16 MiB", (size_t)16 << 20, group, options.dir);

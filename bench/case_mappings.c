@@ -131,7 +131,7 @@ report(size_t ngroups, int nsteps, const struct samples *ours, const struct samp
     report_row(&row, &ours[i], &bare[i]);
   }
   snprintf(what, sizeof what, "%s mappings", text);
-  row = (struct row){ .group = "number of mappings",
+  row = (struct row){ .group = "first stores in many mappings, tracker fault",
                       .what = what,
                       .floor = "one mapping",
                       .unit = "us/store",

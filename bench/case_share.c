@@ -60,9 +60,9 @@ compare_stores(void) {
                           { worker_ask, &workers[SHARERS] } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { .group = "sections shared by processes",
-                     .what = "first store, 8 processes",
-                     .floor = "the same with one",
+  struct row row = { .group = "first stores among several processes, tracker fault",
+                     .what = "8 processes",
+                     .floor = "one process",
                      .unit = "us/store",
                      .per = (double)pattern.count,
                      .goal = 1.1 };
@@ -131,8 +131,8 @@ measure_joining(void) {
   struct side sides[] = { { worker_ask, &joins }, { limit, NULL } };
   struct samples samples[2];
   measure(sides, 2, samples);
-  struct row row = { .group = "sections shared by processes",
-                     .what = "joining 1 GiB, sparse",
+  struct row row = { .group = "joining a section that another process has",
+                     .what = "1 GiB, sparse",
                      .floor = "1 ms",
                      .unit = "us/call",
                      .per = 1,

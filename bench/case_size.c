@@ -128,7 +128,7 @@ compare_one_page(enum way way) {
   struct region regions[] = { map_sparse(way, LARGE), map_sparse(way, SMALL) };
   struct side sides[] = { { run_one_page, &regions[0] }, { run_one_page, &regions[1] } };
   struct samples samples[2];
-  struct row row = { .group = "sync of one dirty page, 64 GiB sparse",
+  struct row row = { .group = "msync of one dirty page in 64 GiB, sparse",
                      .what = way_name(way),
                      .floor = "the same in 1 MiB",
                      .unit = "us/call",

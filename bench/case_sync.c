@@ -66,18 +66,18 @@ compare_dirt(enum way way, const char *dir, const struct row *model) {
 
 void
 case_sync(void) {
-  struct row row = { .group = "msync of dirty pages, files in --dir",
+  struct row row = { .group = "msync of dirty pages, tracker fault, files in --dir",
                      .unit = "us/page",
                      .goal = GOAL_BY_SHAPE };
   compare_dirt(BY_FAULT, options.dir, &row);
-  row.group = "msync of dirty pages, files in memory";
+  row.group = "msync of dirty pages, tracker fault, files in memory";
   row.goal = 0;
   compare_dirt(BY_FAULT, options.memory, &row);
 }
 
 void
 case_sync_watched(void) {
-  struct row row = { .group = "watch: msync of dirty pages, files in --dir",
+  struct row row = { .group = "msync of dirty pages, tracker watch, files in --dir",
                      .unit = "us/page",
                      .goal = 1.05 };
   compare_dirt(BY_WATCH, options.dir, &row);

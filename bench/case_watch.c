@@ -38,7 +38,7 @@ compare(const char *what, const struct region regions[2], struct pattern pattern
   for (int i = 0; i < 2; i++) {
     struct side sides[] = { { runs[i], &ours }, { runs[i], &floor } };
     struct samples samples[2];
-    struct row row = { .group = "watch: stores",
+    struct row row = { .group = "first stores, tracker watch",
                        .what = i == 0 ? what : told,
                        .floor = i == 0 ? "bare WP_ASYNC" : "WP_ASYNC + PAGEMAP_SCAN",
                        .unit = "us/page",

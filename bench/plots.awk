@@ -120,8 +120,8 @@ function begin_picture(g, height) {
   print "set terminal svg size 1060," height " font \"sans,13\" background \"white\" noenhanced"
   print "set output \"" out "/" file_name(title[g]) ".svg\""
   print "set label 1 \"" heading(title[g]) "\" at screen 0.5,screen 1 offset 0,-1.2 center font \",16\""
-  print "set label 2 \"" machine "; medians of " rounds " rounds, with their quartiles\" at screen 0.5,screen 1 offset 0,-2.5 " \
-    "center font \",11\" tc rgb \"#555555\""
+  print "set label 2 \"" machine "; medians of " rounds " rounds, with their quartiles\" " \
+    "at screen 0.5,screen 1 offset 0,-2.5 center font \",11\" tc rgb \"#555555\""
   print "set tmargin 4.5"
   print "set border lc rgb \"#888888\""
   print "set tics textcolor rgb \"#222222\""
@@ -143,7 +143,8 @@ function draw_bars(g,   i, low, is_log, plot) {
   for (i = 1; i <= bars[g]; i++)
     print "set label " (i + 2) " \"" said[g, i] "\" at graph 1, first " (-i) " offset 1,0 left font \",11\""
   print "set rmargin 30"
-  print "set xlabel \"time, as a multiple of the floor" (is_log ? " (logarithmic)" : "") (floors_differ[g] ? "" : ": " floor[g, 1]) \
+  print "set xlabel \"time, as a multiple of the floor" (is_log ? " (logarithmic)" : "") \
+    (floors_differ[g] ? "" : ": " floor[g, 1]) \
     "\\nin brackets: the two times, a " substr(unit[g], 4) "\""
   print "set yrange [" (-bars[g] - 0.6) ":" (-0.4) "]"
   if (is_log) print "set logscale x"
@@ -154,7 +155,8 @@ function draw_bars(g,   i, low, is_log, plot) {
   print "set bmargin 6"
   print "set key at screen 0.5,screen 0 bottom center horizontal maxrows 1"
   plot = "plot $bars using 2:1:(" low "):2:($1-0.3):($1+0.3) with boxxyerror lc rgb \"#88aacc\" title \"median\""
-  plot = plot ", \"\" using 3:1:($4-$3):(0) with vectors nohead lw 2 lc rgb \"#222222\" title \"first to third quartile\""
+  plot = plot ", \"\" using 3:1:($4-$3):(0) with vectors nohead lw 2 lc rgb \"#222222\" " \
+    "title \"first to third quartile\""
   if (has_goal[g])
     plot = plot ", \"\" using 5:($1-0.4):(0):(0.8) with vectors nohead lw 3 lc rgb \"#cc3311\" title \"goal\""
   print plot ", NaN with lines lc rgb \"#222222\" dt 2 title \"the floor\""
@@ -170,8 +172,11 @@ function draw_curves(g,   s, is_log_x, floors, scale) {
   print "set ylabel \"" unit_in_words(unit[g], scale) "\""
   if (is_log_x) print "set logscale x; set xrange [" x_least[g] / 1.4 ":" x_most[g] * 1.4 "]"
   else print "set xrange [" x_least[g] - 0.3 ":" x_most[g] + 0.3 "]"
-  if (most[g] > least[g] * 8) print "set logscale y; set format y \"%g\"; set mytics 10; set yrange [" least[g] / 1.3 / scale ":" most[g] * 1.3 / scale "]"
-  else print "set yrange [0:" most[g] * 1.1 / scale "]"
+  if (most[g] > least[g] * 8)
+    print "set logscale y; set format y \"%g\"; set mytics 10; set yrange [" least[g] / 1.3 / scale ":" \
+      most[g] * 1.3 / scale "]"
+  else
+    print "set yrange [0:" most[g] * 1.1 / scale "]"
   print "set grid xtics ytics mytics lc rgb \"#cccccc\" lt 1, lc rgb \"#eeeeee\" lt 1"
   print "set key outside right top vertical Left reverse samplen 3 spacing 1.3 font \",12\""
   for (s = 1; s <= curves[g]; s++)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WHAT_WIDTH 40
+#define WHAT_WIDTH 44
 
 static FILE *json;
 static char json_path[4096];
