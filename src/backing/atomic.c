@@ -201,7 +201,7 @@ look(const struct atomic_work *work, struct claimed *claimed) {
     error = lane_any_other(section, claimed->page, LANE_STORED, &is_vouched_elsewhere);
   if (error)
     return error;
-  claimed->is_open |= is_open_elsewhere;
+  claimed->is_open |= is_open_elsewhere || section_grows_in(section, claimed->page);
   claimed->is_vouched = claimed->is_ours || is_open_elsewhere || is_vouched_elsewhere;
   return 0;
 }

@@ -131,7 +131,8 @@ claim_span(struct section *section, struct span *span, struct progress *progress
 }
 
 /* Which claimed pages can still be stored to without a mark: pinned ones, those that could not be
- * closed, and those that other processes have open. */
+ * closed, and those that other processes have open.  And of which one we may not write all that was
+ * stored: the size is read after this. */
 static void
 look_at_lanes(struct section *section, struct span *span, struct progress *progress) {
   for (uint64_t i = 0; i < span->n; i++) {
@@ -144,6 +145,7 @@ look_at_lanes(struct section *section, struct span *span, struct progress *progr
       note(progress, error);
       is_open |= error != 0;
     }
+    is_open |= section_grows_in(section, span->first + i);
     if (is_open)
       track_set_add(&span->open, i);
   }

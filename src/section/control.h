@@ -86,7 +86,7 @@ struct control {
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
   _Atomic uint32_t twins;   /* pages that its file of twins has room for; 0: there is none */
-  _Atomic uint32_t growths; /* how often the file became longer, counted before that begins */
+  _Atomic uint32_t growths; /* how often the file became longer, twice; odd: it does */
   _Atomic uint64_t watch;   /* CONTROL_WATCHED, CONTROL_CUT, CONTROL_MERGED */
   _Atomic uint32_t atomic;  /* 1: a sync is all or nothing (section/kind.h) */
   _Atomic uint32_t settled; /* 0: who joins looks for a journal first */

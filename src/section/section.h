@@ -148,6 +148,14 @@ section_npages_all(struct section *section) {
   return (size >> host_config.page_shift) + ((size & (host_config.page_size - 1)) != 0);
 }
 
+/* Is the file just becoming longer in this page?  Who is told no, and then asks for the size, knows of
+ * all that may have been stored there. */
+static inline bool
+section_grows_in(struct section *section, uint64_t page) {
+  return (atomic_load(&section->control->growths) & 1) &&
+         page == atomic_load(&section->control->size) >> host_config.page_shift;
+}
+
 /* Those of them whose states this process can look at: when another one has made the file much
  * longer, the rest comes with the next section_follow. */
 static inline uint64_t

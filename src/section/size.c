@@ -1,9 +1,9 @@
 /* size.c - following the file's size.
  *
- * control->size says which pages exist.  Growing writes the file's new bytes into the data behind
- * its old end before it moves control->size: others never read zeros where the file has bytes.
- * A page may be open past the end (its store raised SIGBUS); when growth makes it exist, the
- * lanes tell (I3 in core/page.h, and control->past_low and past_high).
+ * control->size says which pages exist.  Growing writes the file's new bytes into the data behind its
+ * old end before it moves control->size: others never read zeros where the file has bytes.  A page may
+ * be open past the end (its store raised SIGBUS); when growth makes it exist, the lanes tell (I3 in
+ * core/page.h, and control->past_low and past_high).  models/ahead.pml plays the last page's growing.
  */
 #include <errno.h>
 #include <string.h>
@@ -58,13 +58,19 @@ grow_tail(struct section *section, uint64_t old_size, uint64_t new_size) {
   return 0;
 }
 
-/* A twin knows nothing of what comes in behind the old end. */
+/* Odd while the file becomes longer, also when somebody died meanwhile. */
+static void
+note_growth(struct control *control, uint32_t grows) {
+  atomic_fetch_add(&control->growths, (atomic_load(&control->growths) ^ grows) & 1);
+}
+
+/* A twin knows nothing of what comes in behind the old end, nor does who is just looking at it. */
 static void
 doubt_tail(struct section *section, uint64_t old_size) {
   uint64_t page = old_size >> host_config.page_shift;
-  atomic_fetch_add(&section->control->growths, 1);
+  note_growth(section->control, 1);
   if ((old_size & (host_config.page_size - 1)) &&
-      page_is_doubtful(atomic_load(section_state(section, page))))
+      page_is_dirty(atomic_load(section_state(section, page))))
     section_mark(section, page);
 }
 
@@ -278,6 +284,8 @@ follow(struct section *section, bool *changed) {
     error = grow(section, old_size, stat.size);
   else if (stat.size < old_size)
     error = shrink(section, old_size, stat.size);
+  if (!error)
+    note_growth(section->control, 0);
   if (*changed && !error) {
     error = section_note_mtime(section, section->file_fd, &stat, &seen);
     trace_note(TRACE_SIZE, section->trace, 0, section_npages(section));
@@ -306,7 +314,8 @@ section_follow(struct section *section, bool *changed) {
   if (error)
     return error;
   bool is_followed = stat.size == atomic_load(&section->control->size) &&
-                     !atomic_load(&section->control->cutting);
+                     !atomic_load(&section->control->cutting) &&
+                     !(atomic_load(&section->control->growths) & 1);
   if (is_followed && section_npages(section) == section_npages_all(section))
     return 0;
   lock_take(&section->resize_lock);
@@ -318,8 +327,7 @@ section_follow(struct section *section, bool *changed) {
   return error;
 }
 
-/* A page of which a write has begun: its writer looked at the size after it claimed the page, so
- * with the size lowered nobody begins another behind it. */
+/* A page that was claimed before the size was lowered: its writer looks at it afterwards. */
 static int
 wait_for_writer(struct section *section, uint64_t page) {
   struct patience patience = { 0 };

@@ -217,7 +217,8 @@ limit(const struct mapping *mapping, uint64_t page, const struct plan *plan) {
  * watches says so before he stores. */
 static void
 doubt_changed(struct window *window, uint32_t growths) {
-  if (atomic_load(&window->section->control->growths) == growths && !is_watched(window->section))
+  if (atomic_load(&window->section->control->growths) == growths && !(growths & 1) &&
+      !is_watched(window->section))
     return;
   for (uint64_t i = 0; i < window->n; i++)
     if (track_set_has(&window->open, i))
