@@ -59,6 +59,28 @@ take_fill(struct section *section, uint64_t page, uint8_t seen, bool *taken) {
   return error;
 }
 
+/* What it has copied and would still write goes with its fence.  Into our hand first, as above
+ * (models/ahead.pml, FENCE_ONCE); our page bit keeps threads of ours from claiming the page. */
+static int
+take_write(struct section *section, uint64_t page, uint8_t seen) {
+  page_byte *lane = section_lane(section, page);
+  page_byte *state = section_state(section, page);
+  uint8_t ours = page_in_hand(PAGE_WRITING, section->lane);
+  uint8_t again = page_in_hand(PAGE_WRITING_AGAIN, page_hand(seen));
+  int error = fence_revoke(section, page_hand(seen));
+  if (error)
+    return error;
+  section_bits_take(section, page, 1);
+  if (!(atomic_fetch_or(lane, LANE_WRITING) & LANE_WRITING)) {
+    if (page_step(state, seen, ours) || page_step(state, again, ours))
+      error = fence_revoke(section, page_hand(seen));
+    if (atomic_fetch_and(lane, (uint8_t)~LANE_WRITING) & LANE_WRITING)
+      page_take_over(state, ours);
+  }
+  section_bits_drop(section, page, 1);
+  return error;
+}
+
 int
 take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *patience,
           bool *taken) {
@@ -88,9 +110,8 @@ take_over(struct section *section, uint64_t page, uint8_t bit, struct patience *
     return 0;
   if (page_kind(seen) == PAGE_FILLING)
     return take_fill(section, page, seen, taken);
-  /* What it has copied and would still write: before anybody else can have the page in hand. */
-  if (fence_is_wanted(section) && (error = fence_revoke(section, page_hand(seen))))
-    return error;
+  if (fence_is_wanted(section))
+    return take_write(section, page, seen);
   page_take_over(state, seen);
   return 0;
 }

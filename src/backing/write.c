@@ -13,16 +13,38 @@
 /* The kernel could not read the window: a page of a hole for which the section directory has no
  * room (its store never happened: it raised SIGBUS).  Reading the data doesn't need room. */
 static int
-write_aside(struct section *section, uint64_t at, uint64_t end, size_t *put) {
+write_aside(struct section *section, const unsigned char *fence, uint64_t at, uint64_t end,
+            size_t *put) {
   size_t len = end - at < KEEPER_BUFFER ? (size_t)(end - at) : KEEPER_BUFFER;
   size_t got;
   int error = data_read(section, keeper_buffer(), len, at, &got);
   struct iovec vec = { .iov_base = keeper_buffer(), .iov_len = got };
-  return error ? error : host_write(section->file_fd, &vec, 1, at, put);
+  *put = 0;
+  if (error || got == 0)
+    return error;
+  return fence_is_wanted(section) ? data_write_file(section, fence, keeper_buffer(), got, at, put)
+                                  : host_write(section->file_fd, &vec, 1, at, put);
+}
+
+/* Bytes of the window.  Where pages have twins, what we write after others have taken them over would
+ * not be what their twins say (models/ahead.pml, NO_FENCE_WHOLE): so the first byte comes from the
+ * fence, and is read by a system call before. */
+static int
+write_window(struct section *section, const unsigned char *fence, unsigned char *from, uint64_t at,
+             uint64_t end, size_t *put) {
+  unsigned char byte;
+  size_t got;
+  struct iovec vec[2] = { { .iov_base = from, .iov_len = (size_t)(end - at) } };
+  if (!fence_is_wanted(section) || data_read(section, &byte, 1, at, &got) || got < 1)
+    return host_write(section->file_fd, vec, 1, at, put);
+  vec[1] = (struct iovec){ .iov_base = from + 1, .iov_len = (size_t)(end - at - 1) };
+  vec[0] = (struct iovec){ .iov_base = (void *)(uintptr_t)(fence + byte), .iov_len = 1 };
+  return host_write(section->file_fd, vec, 2, at, put);
 }
 
 int
-write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
+write_run(struct section *section, const unsigned char *fence, uint64_t first, uint64_t n,
+          uint64_t *done) {
   unsigned char *from;
   *done = 0;
   int error = window_cover(section, first, n, &from);
@@ -33,11 +55,10 @@ write_run(struct section *section, uint64_t first, uint64_t n, uint64_t *done) {
     end = broken_is(FORGETS_TAIL) ? size & ~(uint64_t)(host_config.page_size - 1) : size;
   uint64_t at = offset;
   while (at < end && !error) {
-    struct iovec vec = { .iov_base = from + (at - offset), .iov_len = (size_t)(end - at) };
     size_t put;
-    error = host_write(section->file_fd, &vec, 1, at, &put);
-    if (error == EFAULT)
-      error = write_aside(section, at, end, &put);
+    error = write_window(section, fence, from + (at - offset), at, end, &put);
+    if (error == EFAULT) /* or the fence is cut off */
+      error = write_aside(section, fence, at, end, &put);
     if (!error && put == 0)
       error = EIO;
     if (!error) {

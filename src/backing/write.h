@@ -5,11 +5,11 @@
 #include "section/section.h"
 
 /* Write the bytes of a run of claimed pages, up to the end of the file; *done receives how many
- * pages are in the file now.  [keeper; sync_lock is held] */
-SOFTMAP_MUST_CHECK int write_run(struct section *section, uint64_t first, uint64_t n,
-                                 uint64_t *done);
+ * pages are in the file now.  ECANCELED: as data_write_file.  [keeper; sync_lock is held] */
+SOFTMAP_MUST_CHECK int write_run(struct section *section, const unsigned char *fence,
+                                 uint64_t first, uint64_t n, uint64_t *done);
 /* The same for pages that are to be stamped: the stamp must be of the very bytes that went into the
- * file, so those are copied first.  ECANCELED: as data_write_file. */
+ * file, so those are copied first. */
 SOFTMAP_MUST_CHECK int write_stamped(struct section *section, const unsigned char *fence,
                                      uint64_t first, uint64_t n, uint64_t *done);
 

@@ -234,7 +234,7 @@ write_span(struct section *section, uint64_t first, uint64_t n, struct progress 
     uint64_t done;
     bool is_stamped = stamp_is_wanted(section); /* after claiming */
     int error = is_stamped ? write_stamped(section, progress->fence, first + i, end - i, &done)
-                           : write_run(section, first + i, end - i, &done);
+                           : write_run(section, progress->fence, first + i, end - i, &done);
     note_written(progress, error);
     lab_midway();
     for (uint64_t k = i; k < end; k++)
