@@ -111,11 +111,17 @@ flush_names(const struct journal *journal) {
   return error ? error : close_both(fd, host_flush_names(fd));
 }
 
-/* For good: nobody may meet it after the file was changed again. */
+/* For good: nobody may meet it after the file was changed again.  What is on storage isn't whole any more
+ * before the name goes: a name that has gone may come back after a crash, and if we are killed here
+ * nobody knows that there is one to be flushed (models/atomic.pml, REMOVED_ONLY). */
 static int
-take_away(const struct journal *journal) {
-  int error = host_unlink(journal->directory, journal->name);
-  return error && error != ENOENT ? error : flush_names(journal);
+take_away(const struct journal *journal, int fd) {
+  int error = host_resize(fd, 0);
+  if (!error)
+    error = host_flush(fd);
+  if (!error)
+    error = host_unlink(journal->directory, journal->name);
+  return error == ENOENT ? 0 : error;
 }
 
 /* ---- From the journal to the file ------------------------------------------------------------ */
@@ -178,7 +184,7 @@ write_pages(const struct journal *journal, const struct journal_entry *entries, 
   return error;
 }
 
-/* To storage, and remove it.  Repeated as often as need be. */
+/* To storage, and remove it.  Repeated as often as need be; the journal, and its name, are on storage. */
 static int
 carry_out(const struct journal *journal, const struct open_journal *open) {
   struct host_stat file;
@@ -198,7 +204,7 @@ carry_out(const struct journal *journal, const struct open_journal *open) {
     return error;
   }
   counter_add(COUNT_FLUSHES, 1);
-  return take_away(journal);
+  return take_away(journal, open->fd);
 }
 
 /* ---- Replaying ------------------------------------------------------------------------------- */
@@ -288,32 +294,52 @@ check(const struct journal *journal, struct open_journal *open, uint64_t size, b
   return error ? error : check_pages(open, is_good);
 }
 
+/* Whoever wrote it may have been killed before he flushed it: then storage has nothing of it yet
+ * (models/atomic.pml, REPLAYED_AT_ONCE). */
 static int
-replay(struct journal *journal, struct open_journal *open) {
-  struct host_stat stat;
+flush_and_carry_out(const struct journal *journal, const struct open_journal *open) {
+  int error = host_flush(open->fd);
+  if (!error)
+    error = flush_names(journal);
+  return error ? error : carry_out(journal, open);
+}
+
+static int
+replay(struct journal *journal, struct open_journal *open, uint64_t size) {
   bool is_good = false;
-  int error = host_stat_fd(open->fd, &stat);
-  if (!error && !is_trusted(journal, &stat))
-    error = EPERM;
+  int error = check(journal, open, size, &is_good);
   if (!error)
-    error = check(journal, open, stat.size, &is_good);
-  if (!error)
-    error = is_good ? carry_out(journal, open) : take_away(journal);
+    error = is_good ? flush_and_carry_out(journal, open) : take_away(journal, open->fd);
   if (open->entries)
     arena_free(open->entries, table_size(open->count) + 1);
   return error;
 }
 
+/* What has the name.  By a descriptor that needs no right, so that others' can be looked at. */
+static int
+open_found(const struct journal *journal, int there, int *out, uint64_t *size) {
+  struct host_stat stat;
+  int error = host_stat_fd(there, &stat);
+  if (error)
+    return error;
+  if (!is_trusted(journal, &stat))
+    return EPERM;
+  *size = stat.size;
+  return host_reopen(out, there, O_RDWR | O_CLOEXEC);
+}
+
 int
 journal_replay(struct journal *journal) {
   struct open_journal open = { .fd = -1 };
-  int error = host_open(&open.fd, journal->directory, journal->name,
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
-  if (error == ENOENT)
-    return 0;
+  uint64_t size = 0;
+  int there;
+  int error = host_open(&there, journal->directory, journal->name,
+                        O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (!error)
+    error = close_both(there, open_found(journal, there, &open.fd, &size));
   if (error)
-    return error == ELOOP || error == ENXIO || error == EACCES ? EPERM : error;
-  return close_both(open.fd, replay(journal, &open));
+    return error == ENOENT ? 0 : error;
+  return close_both(open.fd, replay(journal, &open, size));
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -379,7 +405,7 @@ journal_write(struct journal *journal, struct journal_entry *entries, uint64_t c
   error = fill_and_flush(journal, &open, size);
   if (!error)
     error = carry_out(journal, &open);
-  else if (take_away(journal))
+  else if (take_away(journal, open.fd))
     host_yield(); /* stays: whoever comes next replays it if it is whole, or removes it */
   return close_both(open.fd, error);
 }

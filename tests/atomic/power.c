@@ -5,248 +5,20 @@
  * any order; a name that was made or taken away may or may not be so. From each such state the next
  * mapping must find the file as it was before a sync or after it, and after each sync that had
  * returned. The same record with one of the flushes left out must show a mixed state: the check can fail.
+ *
+ * The same again with what the next mapping does to recover, and with a plain write behind that, after a
+ * first cut or after the process that synced was killed: then nothing is lost yet, and nothing is
+ * flushed either.
  */
-#include "atomic.h"
-
-#include <sys/stat.h>
-
-enum { PAGES = 4, SIZE_LACKS = 700, CHANGES_MAX = 64, PIECES_MAX = 256, SECTOR = 512 };
-
-/* ---- The record ------------------------------------------------------------------------------ */
-
-static struct change {
-  enum host_call call;
-  bool of_file; /* else of the journal, or of its name */
-  uint64_t offset;
-  size_t len;
-  unsigned char *bytes;
-} changes[CHANGES_MAX];
-static size_t nchanges;
-static ino_t file_inode;
-static char journal_name[64];
-
-static bool
-is_journal(const char *name) {
-  return strncmp(name, ".softmap-", 9) == 0;
-}
-
-/* Of a descriptor: 1 the file, 0 the journal or its directory, -1 something else. */
-static int
-whose(const struct inject_change *seen) {
-  struct stat stat;
-  char path[64], target[T_PATH] = "";
-
-  if (seen->name != NULL) {
-    if (is_journal(seen->name))
-      (void)snprintf(journal_name, sizeof journal_name, "%s", seen->name);
-    return is_journal(seen->name) ? 0 : -1;
-  }
-  if (fstat(seen->fd, &stat) != 0)
-    return -1;
-  if (seen->call == HOST_CALL_flush_names)
-    return 0;
-  (void)snprintf(path, sizeof path, "/proc/thread-self/fd/%d", seen->fd);
-  if (stat.st_ino == file_inode)
-    return 1;
-  if (readlink(path, target, sizeof target - 1) < 0)
-    return -1;
-  return strstr(target, "/.softmap-") != NULL ? 0 : -1;
-}
-
-static void
-record(const struct inject_change *seen) {
-  int who = whose(seen);
-  struct change *change = &changes[nchanges];
-  size_t done = 0;
-
-  if (who < 0)
-    return;
-  if (nchanges == CHANGES_MAX)
-    abort();
-  *change = (struct change){ seen->call, who != 0, seen->offset, seen->len, NULL };
-  if (seen->len != 0) {
-    change->bytes = malloc(seen->len);
-    for (const struct iovec *vec = seen->vec; done < seen->len; vec++) {
-      size_t n = vec->iov_len < seen->len - done ? vec->iov_len : seen->len - done;
-
-      memcpy(change->bytes + done, vec->iov_base, n);
-      done += n;
-    }
-  }
-  nchanges++;
-}
-
-/* ---- What may be lost ------------------------------------------------------------------------ */
-
-/* A piece of a write, or a name made or taken away. */
-static struct piece {
-  enum host_call call;
-  bool of_file;
-  uint64_t offset;
-  size_t len;
-  const unsigned char *bytes;
-  size_t from, until; /* asked for with change `from`; certain from change `until` on */
-} pieces[PIECES_MAX];
-static size_t npieces;
-
-/* Which flush makes it certain, as if those of kind `without` had not been made? */
-static size_t
-flushed_by(size_t i, unsigned without) {
-  enum host_call flush =
-      changes[i].call == HOST_CALL_write ? HOST_CALL_flush : HOST_CALL_flush_names;
-  unsigned kind = flush == HOST_CALL_flush_names ? 4 : changes[i].of_file ? 2 : 1;
-
-  for (size_t k = i + 1; k < nchanges && (kind & without) == 0; k++)
-    if (changes[k].call == flush && changes[k].of_file == changes[i].of_file)
-      return k;
-  return SIZE_MAX;
-}
-
-static void
-cut_into_pieces(size_t size, unsigned without) {
-  npieces = 0;
-  for (size_t i = 0; i < nchanges; i++) {
-    const struct change *change = &changes[i];
-    size_t len = change->call == HOST_CALL_write ? change->len : 1;
-
-    if (change->call == HOST_CALL_flush || change->call == HOST_CALL_flush_names)
-      continue;
-    for (size_t at = 0; at < len; at += size) {
-      T_CHECK(npieces < PIECES_MAX);
-      pieces[npieces++] = (struct piece){ change->call,
-                                          change->of_file,
-                                          change->offset + at,
-                                          len - at < size ? len - at : size,
-                                          change->bytes == NULL ? NULL : change->bytes + at,
-                                          i,
-                                          flushed_by(i, without) };
-    }
-  }
-}
-
-/* ---- A state after a cut --------------------------------------------------------------------- */
-
-static char path[T_PATH], journal_path[T_PATH];
-static int fd;
-static unsigned char states[3][PAGES << 16]; /* before, after the first sync, after the second */
-static size_t size;
-static size_t returned[2]; /* changes when each sync had returned */
-
-/* The file and the journal's file, with those pieces of before the cut that `has` says. */
-static void
-lay_out(size_t cut, const bool *has) {
-  bool named = false;
-  int journal = open(journal_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-  T_CHECK(journal >= 0);
-  T_EQ(pwrite(fd, states[0], size, 0), size);
-  for (size_t i = 0; i < npieces; i++) {
-    const struct piece *piece = &pieces[i];
-
-    if (piece->from >= cut)
-      break;
-    if (piece->call == HOST_CALL_open) { /* another file: nothing of the one before is in it */
-      named |= has[i];
-      T_OK(ftruncate(journal, 0));
-    } else if (piece->call == HOST_CALL_unlink) {
-      named &= !has[i];
-    } else if (has[i]) {
-      T_EQ(pwrite(piece->of_file ? fd : journal, piece->bytes, piece->len, (off_t)piece->offset),
-           piece->len);
-    }
-  }
-  (void)close(journal);
-  if (!named)
-    T_OK(unlink(journal_path));
-}
-
-/* Which of the states has the file when it is mapped? -1: none. */
-static int
-mapped_state(size_t cut) {
-  static unsigned char memory[PAGES << 16];
-  const unsigned char *p = T_MAP(NULL, t_pages(PAGES), PROT_READ, MAP_SHARED, fd, 0);
-  int least = (cut >= returned[0]) + (cut >= returned[1]);
-  int found = -1;
-
-  memcpy(memory, p, size);
-  T_OK(munmap((void *)(uintptr_t)p, t_pages(PAGES)));
-  T_FILE_EQUALS(fd, 0, memory, size);
-  T_EQ(journals(path), 0);
-  for (int i = least; i < 3; i++)
-    if (memcmp(memory, states[i], size) == 0)
-      found = i;
-  return found;
-}
-
-struct tally {
-  unsigned states, mixed, found[3];
-};
-
-static void
-look(size_t cut, const bool *has, struct tally *tally) {
-  int found;
-
-  lay_out(cut, has);
-  found = mapped_state(cut);
-  tally->states++;
-  if (found < 0)
-    tally->mixed++;
-  else
-    tally->found[found]++;
-}
-
-static size_t
-doubtful(size_t cut, size_t *which) {
-  size_t n = 0;
-
-  for (size_t i = 0; i < npieces; i++)
-    if (pieces[i].from < cut && pieces[i].until >= cut)
-      which[n++] = i;
-  return n;
-}
-
-/* Every combination of what may be lost, or `samples` of them taken at random. */
-static void
-cut_at(size_t cut, unsigned samples, struct t_random *random, struct tally *tally) {
-  size_t which[PIECES_MAX];
-  size_t n = doubtful(cut, which);
-  bool has[PIECES_MAX];
-  bool all = n < 12 && (samples == 0 || n < 4);
-  uint64_t count = all ? (uint64_t)1 << n : samples != 0 ? samples : 4096;
-
-  for (uint64_t state = 0; state < count; state++) {
-    unsigned kind = t_random_below(random, 3); /* few are lost, half, most */
-
-    memset(has, true, sizeof has);
-    for (size_t i = 0; i < n; i++)
-      has[which[i]] = all         ? state >> i & 1
-                      : kind == 0 ? t_random_below(random, 16) != 0
-                      : kind == 1 ? t_random_below(random, 2) != 0
-                                  : t_random_below(random, 16) == 0;
-    look(cut, has, tally);
-  }
-}
-
-static struct tally
-cut_everywhere(size_t piece_size, unsigned samples, unsigned without) {
-  struct t_random random = { 7 };
-  struct tally tally = { 0 };
-
-  cut_into_pieces(piece_size, without);
-  for (size_t cut = 0; cut <= nchanges && (without == 0 || tally.mixed == 0); cut++)
-    cut_at(cut, samples, &random, &tally);
-  t_note("%u states, %u mixed; as before %u, after one sync %u, after two %u", tally.states,
-         tally.mixed, tally.found[0], tally.found[1], tally.found[2]);
-  return tally;
-}
+#include "power.h"
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
 static void
-note_state(int which, const unsigned char *p, int sync) {
+note_state(int which, const unsigned char *p) {
   T_OK(msync((void *)(uintptr_t)p, t_pages(PAGES), MS_SYNC));
   memcpy(states[which], p, size);
-  returned[sync] = nchanges;
+  returned[which] = nchanges;
 }
 
 static void
@@ -261,14 +33,17 @@ record_two_syncs(void) {
   T_OK(fstat(fd, &stat));
   file_inode = stat.st_ino;
   T_EQ(pread(fd, states[0], size, 0), size);
+  memcpy(base, states[0], size);
+  base_journal_len = -1;
+  returned[3] = SIZE_MAX; /* never; and a state that nothing has */
   p = T_MAP(NULL, t_pages(PAGES), RW, ATOMIC, fd, 0);
   inject_record = record;
   memset(p, 'a', t_pages(2));
   memset(p + t_pages(PAGES - 1), 'b', 2000);
-  note_state(1, p, 0);
+  note_state(1, p);
   memset(p + 100, 'c', 3000);
   memset(p + t_pages(2), 'd', t_pages(1));
-  note_state(2, p, 1);
+  note_state(2, p);
   inject_record = NULL;
   T_OK(munmap(p, t_pages(PAGES)));
   (void)snprintf(journal_path, sizeof journal_path, "%s", path);
@@ -277,6 +52,120 @@ record_two_syncs(void) {
                  journal_name);
   T_CHECK(nchanges >= 16);
   T_NOTHING_LEFT();
+}
+
+/* ---- A second cut ---------------------------------------------------------------------------- */
+
+static struct change first_changes[CHANGES_MAX];
+static size_t first_nchanges, first_returned[STATES];
+
+static void
+keep_record(void) {
+  memcpy(first_changes, changes, sizeof changes);
+  memcpy(first_returned, returned, sizeof returned);
+  first_nchanges = nchanges;
+}
+
+static void
+forget_changes(size_t from) {
+  for (size_t i = from; i < nchanges; i++)
+    free(changes[i].bytes);
+  nchanges = from;
+}
+
+/* A mapping that finds what is there, and what it does to recover; then, with `stores`, a plain sync.
+ * From then on the file is as it was found, or as it was left. */
+static void
+record_recovery(bool stores) {
+  unsigned char *p;
+
+  inject_record = record;
+  p = T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
+  for (int i = 0; i < 3; i++)
+    if (memcmp(p, states[i], size) == 0) {
+      returned[i] = nchanges;
+      break;
+    }
+  if (stores) {
+    memset(p + t_pages(1), 'z', 10);
+    note_state(3, p);
+  }
+  inject_record = NULL;
+  T_OK(munmap(p, t_pages(PAGES)));
+}
+
+/* All cuts from change `from` on, but for those in which nothing may be lost. */
+static void
+cut_recovery(size_t from, unsigned samples, struct t_random *random, struct tally *tally) {
+  cut_into_pieces(t_page_size(), 0);
+  for (size_t cut = from; cut <= nchanges; cut++)
+    cut_at(cut, samples, random, tally);
+}
+
+static void
+note_tally(const struct tally *tally) {
+  t_note("%u states, %u mixed; found %u, %u, %u, %u", tally->states, tally->mixed, tally->found[0],
+         tally->found[1], tally->found[2], tally->found[3]);
+  T_EQ(tally->mixed, 0);
+  T_CHECK(tally->states >= 100);
+}
+
+static void
+killed_then_cut(void) {
+  struct t_random random = { 8 };
+  struct tally tally = { 0 };
+  bool all[PIECES_MAX];
+
+  record_two_syncs();
+  keep_record();
+  memset(all, true, sizeof all);
+  for (size_t killed = 0; killed <= first_nchanges; killed++) {
+    memcpy(changes, first_changes, sizeof changes);
+    nchanges = killed;
+    for (int i = 0; i < STATES; i++)
+      returned[i] = first_returned[i] <= killed ? first_returned[i] : SIZE_MAX;
+    cut_into_pieces(t_page_size(), 0);
+    lay_out(killed, all);
+    record_recovery(true);
+    cut_recovery(killed, engine_scale(6, 100, 1000), &random, &tally);
+    forget_changes(killed);
+  }
+  note_tally(&tally);
+}
+
+/* What a cut has left, with some of what was doubtful lost, is the next one's base. */
+static void
+cut_twice(void) {
+  struct t_random random = { 9 };
+  struct tally tally = { 0 };
+  size_t which[PIECES_MAX];
+  unsigned rounds = engine_scale(2, 20, 100);
+
+  record_two_syncs();
+  keep_record();
+  for (size_t i = 0; i < (first_nchanges + 1) * rounds; i++) {
+    size_t cut = i / rounds, n;
+    bool has[PIECES_MAX];
+
+    memcpy(changes, first_changes, sizeof changes);
+    nchanges = first_nchanges;
+    memcpy(base, states[0], size);
+    base_journal_len = -1;
+    cut_into_pieces(t_page_size(), 0);
+    n = doubtful(cut, which);
+    memset(has, true, sizeof has);
+    for (size_t k = 0; k < n; k++)
+      has[which[k]] = i % rounds == 0 || t_random_below(&random, 4) != 0;
+    lay_out(cut, has);
+    take_base();
+    for (int k = 0; k < STATES; k++)
+      returned[k] = first_returned[k] <= cut ? 0 : SIZE_MAX;
+    nchanges = 0;
+    record_recovery(false);
+    cut_recovery(0, engine_scale(6, 100, 1000), &random, &tally);
+    forget_changes(0);
+  }
+  note_tally(&tally);
 }
 
 static void
@@ -318,8 +207,12 @@ without_flush_of_the_directory(void) {
 }
 
 static const struct t_case cases[] = {
-  T_CASE(pages_are_lost_in_every_combination), T_CASE(sectors_are_lost),
-  T_CASE(without_flush_of_the_journal),        T_CASE(without_flush_of_the_file),
+  T_CASE(pages_are_lost_in_every_combination),
+  T_CASE(sectors_are_lost),
+  T_CASE(without_flush_of_the_journal),
+  T_CASE(without_flush_of_the_file),
   T_CASE(without_flush_of_the_directory),
+  T_CASE(killed_then_cut),
+  T_CASE(cut_twice),
 };
 T_MAIN(cases)
