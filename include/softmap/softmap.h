@@ -140,7 +140,7 @@ int softmap_mprotect(void *addr, size_t len, int prot);
  * the range that are clean.  Parts that are not ours are synced by the host.
  *
  * Returns 0, or -1 with errno:
- *   EBUSY   MS_INVALIDATE and part of the range is locked (mlock)
+ *   EBUSY   MS_INVALIDATE and part of the range is locked (mlock); or as EACCES below
  *   EINVAL  addr isn't page aligned; both MS_SYNC and MS_ASYNC; unknown bit in flags
  *   ENOMEM  part of the range is not mapped (the mapped parts were synced)
  *   EFBIG, EIO, ENOSPC, EDQUOT, EROFS, ESTALE ...  from writing or flushing the file, now or

@@ -213,7 +213,15 @@ carry_out(const struct journal *journal, const struct open_journal *open) {
 static bool
 is_trusted(const struct journal *journal, const struct host_stat *stat) {
   return S_ISREG(stat->mode) && stat->links == 1 && !(stat->mode & 077) &&
-         (stat->owner == host_user() || stat->owner == journal->file.owner);
+         (stat->owner == host_user() || stat->owner == journal->file.owner || stat->owner == 0);
+}
+
+/* Is it of a user who can't have synced the file?  In a directory like /tmp anybody can put something
+ * there: it must neither be believed nor be in the way. */
+static bool
+is_planted(const struct journal *journal, const struct host_stat *stat) {
+  return !(journal->file.mode & (S_IWGRP | S_IWOTH)) && stat->owner != host_user() &&
+         stat->owner != journal->file.owner && stat->owner != 0;
 }
 
 static bool
@@ -322,6 +330,8 @@ open_found(const struct journal *journal, int there, int *out, uint64_t *size) {
   int error = host_stat_fd(there, &stat);
   if (error)
     return error;
+  if (is_planted(journal, &stat))
+    return ENOENT;
   if (!is_trusted(journal, &stat))
     return EPERM;
   *size = stat.size;
@@ -333,8 +343,8 @@ journal_replay(struct journal *journal) {
   struct open_journal open = { .fd = -1 };
   uint64_t size = 0;
   int there;
-  int error = host_open(&there, journal->directory, journal->name,
-                        O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  int error =
+      host_open(&there, journal->directory, journal->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
   if (!error)
     error = close_both(there, open_found(journal, there, &open.fd, &size));
   if (error)
@@ -401,7 +411,7 @@ journal_write(struct journal *journal, struct journal_entry *entries, uint64_t c
   int error = host_open(&open.fd, journal->directory, journal->name,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (error)
-    return error;
+    return error == EEXIST ? EBUSY : error; /* another user's: what we trust was replayed before */
   error = fill_and_flush(journal, &open, size);
   if (!error)
     error = carry_out(journal, &open);

@@ -5,8 +5,8 @@
  * touched before.  Who finds one writes it to the file (again: the bytes are the same), flushes
  * that, and removes it.  A file that has no name any more has its journal in the section.
  *
- * What is found there isn't believed: it must belong to us or the file's owner, to nobody else's use,
- * and be of this file.  doc/design.md, "Atomic sync".
+ * What is found there isn't believed: it must belong to us, the file's owner or root, to nobody else's
+ * use, and be of this file.  doc/design.md, "Atomic sync".
  */
 #ifndef SOFTMAP_JOURNAL_H
 #define SOFTMAP_JOURNAL_H
@@ -35,7 +35,8 @@ SOFTMAP_MUST_CHECK int journal_find(struct section *section, struct journal *jou
 SOFTMAP_MUST_CHECK int journal_done(struct journal *journal);
 
 /* Replay the journal that a dead process left, if there is one; an unfinished one is removed.
- * EPERM: there is one that must not be trusted.  [keeper; in the gate] */
+ * One of a user who may not write to the file is none.  EPERM: there is one that must not be
+ * trusted.  [keeper; in the gate] */
 SOFTMAP_MUST_CHECK int journal_replay(struct journal *journal);
 
 /* Write these pages to the file, all or none, whatever is killed or loses power meanwhile; their

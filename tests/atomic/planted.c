@@ -1,6 +1,6 @@
 /* planted.c - what is found where a journal would be isn't believed: a whole one that is the file's and
  * ours is replayed; one that isn't whole is removed; one that others could have put there, or that is
- * another file's, is refused and stays.
+ * another file's, is refused and stays; one of a user who may not write to the file is left alone.
  */
 #include "atomic.h"
 
@@ -230,29 +230,51 @@ belongs_to_others(void) {
   T_OK(chown(journal_path, 65534, 65534));
 }
 
+static void
+belongs_to_others_who_may_write(void) {
+  T_OK(fchmod(fd, 0620));
+  belongs_to_others();
+}
+
+static void
+is_others_link(void) {
+  is_a_link();
+  T_OK(lchown(journal_path, 65534, 65534));
+}
+
+static void
+is_others_pipe(void) {
+  is_a_pipe();
+  belongs_to_others();
+}
+
 static const struct {
   const char *name;
   void (*change)(void);
-  enum { REPLAYED, REMOVED, REFUSED } want;
+  bool is_others;
+  enum { REPLAYED, REMOVED, REFUSED, LEFT_ALONE } want;
 } rows[] = {
-  { "as it is", as_it_is, REPLAYED },
-  { "a byte of the header", header_differs, REMOVED },
-  { "a byte of the table", table_differs, REMOVED },
-  { "a byte of a page", page_differs, REMOVED },
-  { "cut off", is_cut_off, REMOVED },
-  { "empty", is_empty, REMOVED },
-  { "more pages than it has", counts_too_many, REMOVED },
-  { "a page behind the end", lies_behind_the_end, REMOVED },
-  { "a page at half a page", lies_askew, REMOVED },
-  { "pages out of order", goes_back, REMOVED },
-  { "of another file", is_of_another_file, REFUSED },
-  { "of other pages", has_other_pages, REFUSED },
-  { "of another version", is_of_another_version, REFUSED },
-  { "open to others", is_open_to_others, REFUSED },
-  { "two names", has_two_names, REFUSED },
-  { "a symbolic link", is_a_link, REFUSED },
-  { "a pipe", is_a_pipe, REFUSED },
-  { "another owner", belongs_to_others, REFUSED },
+  { "as it is", as_it_is, false, REPLAYED },
+  { "a byte of the header", header_differs, false, REMOVED },
+  { "a byte of the table", table_differs, false, REMOVED },
+  { "a byte of a page", page_differs, false, REMOVED },
+  { "cut off", is_cut_off, false, REMOVED },
+  { "empty", is_empty, false, REMOVED },
+  { "more pages than it has", counts_too_many, false, REMOVED },
+  { "a page behind the end", lies_behind_the_end, false, REMOVED },
+  { "a page at half a page", lies_askew, false, REMOVED },
+  { "pages out of order", goes_back, false, REMOVED },
+  { "of another file", is_of_another_file, false, REFUSED },
+  { "of other pages", has_other_pages, false, REFUSED },
+  { "of another version", is_of_another_version, false, REFUSED },
+  { "open to others", is_open_to_others, false, REFUSED },
+  { "two names", has_two_names, false, REFUSED },
+  { "a symbolic link", is_a_link, false, REFUSED },
+  { "a pipe", is_a_pipe, false, REFUSED },
+  { "another owner", belongs_to_others, true, LEFT_ALONE },
+  { "another owner, who may write", belongs_to_others_who_may_write, true, REFUSED },
+  { "a symbolic link of another's", is_others_link, true, LEFT_ALONE },
+  { "a pipe of another's", is_others_pipe, true, LEFT_ALONE },
 };
 
 static void
@@ -268,16 +290,18 @@ next_mapping(size_t i) {
     T_OK(unlink(journal_path));
     p = T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
   }
-  T_EQ(journals(path), 0);
+  T_EQ(journals(path), rows[i].want == LEFT_ALONE);
   T_CHECK(memcmp(p, rows[i].want == REPLAYED ? after : before, size) == 0);
   T_OK(munmap(p, t_pages(PAGES)));
   T_FILE_EQUALS(fd, 0, rows[i].want == REPLAYED ? after : before, size);
+  if (rows[i].want == LEFT_ALONE)
+    T_OK(unlink(journal_path));
 }
 
 static void
 each_is_taken_as_it_deserves(void) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (rows[i].change == belongs_to_others && geteuid() != 0)
+    if (rows[i].is_others && geteuid() != 0)
       continue;
     new_journal();
     rows[i].change();
@@ -285,6 +309,27 @@ each_is_taken_as_it_deserves(void) {
     (void)close(fd);
     T_NOTHING_LEFT();
   }
+}
+
+/* It is in the way of a sync that needs the name, and of nothing else. */
+static void
+others_holds_up_atomic_syncs(void) {
+  unsigned char *p;
+
+  if (geteuid() != 0)
+    t_skip("only root can make files that belong to others");
+  new_journal();
+  belongs_to_others();
+  p = T_MAP(NULL, t_pages(PAGES), RW, ATOMIC, fd, 0);
+  PUT(p, 'm');
+  T_ERR(AS_RESULT(msync(p, t_pages(PAGES), MS_SYNC)), EBUSY);
+  T_NDIRTY(p, PAGES, 1);
+  T_FILE_EQUALS(fd, 0, before, size);
+  T_OK(unlink(journal_path));
+  T_OK(msync(p, t_pages(PAGES), MS_SYNC));
+  T_FILE_BYTE(fd, 0, 'm');
+  T_OK(munmap(p, t_pages(PAGES)));
+  (void)close(fd);
 }
 
 /* The next to map may only read. */
@@ -368,6 +413,7 @@ bytes_at_random(void) {
 
 static const struct t_case cases[] = {
   T_CASE(each_is_taken_as_it_deserves),
+  T_CASE(others_holds_up_atomic_syncs),
   T_CASE(reader_replays_it),
   T_CASE_MAPS_NOTHING(command_completes_it),
   T_CASE(file_that_became_shorter_stays_so),
