@@ -1,4 +1,4 @@
-/* journal.c - the journal of an atomic sync: written, replayed, removed. */
+/* journal.c - the journal of an atomic sync: written, replayed, removed.  models/atomic.pml plays it. */
 #include "backing/journal.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  *
  * A doubtful page is claimed as one that is to be written: WRITING in the lane, the state in our
  * hand.  Then look at the lanes (I2), and compare the data with the twin, both read by the kernel.
- * Who dies in between leaves a page that is taken over as dirty.
+ * Who dies in between leaves a page that is taken over as dirty.  models/ahead.pml plays it.
  */
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * host, twice as many as last time.  Each gets a twin; pages that turn out to be as their twins were
  * never stored to.  When the run goes on, its last window is looked at: what was stored to is dirty
  * without a doubt, and its twins can be used again; what wasn't is closed.  A run with gaps is
- * closed behind, so that its memory areas merge.
+ * closed behind, so that its memory areas merge.  models/ahead.pml plays open_window.
  */
 #include <errno.h>
 #include <string.h>
