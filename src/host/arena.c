@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host/arena.h"
+#include "host/inject.h"
 #include "host/lock.h"
 
 #define ALIGNMENT ((size_t)16)
@@ -116,11 +117,14 @@ alloc_direct(size_t size) {
 
 void *
 arena_alloc(size_t size) {
+  if (inject_before(HOST_CALL_alloc) != 0)
+    return NULL;
   lock_take(&arena_lock);
   void *block = size < DIRECT_MIN ? alloc_small(size) : alloc_direct(size);
   if (block != NULL)
     in_use += size;
   lock_drop(&arena_lock);
+  inject_after(HOST_CALL_alloc);
   return block;
 }
 

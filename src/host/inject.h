@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* One site a host function; HOST_CALL_COUNT comes last. */
+/* One site a host function, and one for the arena (alloc: no memory, whatever the error); HOST_CALL_COUNT
+ * comes last. */
 #define HOST_CALLS(X)                                                                              \
   X(map)                                                                                           \
   X(unmap)                                                                                         \
@@ -22,8 +23,8 @@
               X(byte_lock) X(byte_share) X(set_mode) X(byte_unlock) X(byte_is_locked)              \
                   X(table_leave) X(channel) X(send_fds) X(receive_fds) X(inbox) X(inbox_post)      \
                       X(inbox_take) X(thread_start) X(thread_count) X(robust_locks) X(identity)    \
-                          X(watch_fork) X(signal_action) X(copy_memory) X(flush_names)            \
-                              X(watch_open) X(watch_add) X(watch_begin) X(watch_scan)
+                          X(watch_fork) X(signal_action) X(copy_memory) X(flush_names)             \
+                              X(watch_open) X(watch_add) X(watch_begin) X(watch_scan) X(alloc)
 
 enum host_call {
 #define X(name) HOST_CALL_##name,

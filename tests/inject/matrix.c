@@ -59,8 +59,8 @@ run_mmap_private(void) {
   return 0;
 }
 
-int
-matrix_leaves_hole(void) {
+static int
+run_mmap_fixed(void) {
   return result_of(
       AS_RESULT(mmap(matrix.p, t_pages(MATRIX_PAGES), RW, MAP_SHARED | MAP_FIXED, matrix.fd, 0)));
 }
@@ -326,19 +326,31 @@ run_fork(void) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : EINVAL;
 }
 
-#define run_mmap_fixed matrix_leaves_hole
-
 /* ---- All of them -------------------------------------------------------------------------------- */
 
 #define SCENARIO(call, how, least, ...)                                                            \
   static void try_##call(void) {                                                                   \
-    static const struct scenario scenario = { #call, how, run_##call, least, { __VA_ARGS__ } };    \
+    static const struct scenario scenario = { .name = #call,                                       \
+                                              .prepare = how,                                      \
+                                              .run = run_##call,                                   \
+                                              .least_cells = least,                                \
+                                              .may = { __VA_ARGS__ } };                            \
     matrix_try(&scenario);                                                                         \
   }
 
 SCENARIO(mmap, nothing, 188, 0)
 SCENARIO(mmap_private, nothing, 188, 0)
-SCENARIO(mmap_fixed, stored, 86, 0)
+
+static void
+try_mmap_fixed(void) {
+  static const struct scenario scenario = { .name = "mmap_fixed",
+                                            .prepare = stored,
+                                            .run = run_mmap_fixed,
+                                            .least_cells = 86,
+                                            .leaves_hole = true };
+  matrix_try(&scenario);
+}
+
 SCENARIO(second_mmap, stored, 44, 0)
 SCENARIO(munmap, stored, 96, 0)
 SCENARIO(munmap_part, stored_in_two_mappings, 44, 0)
@@ -367,7 +379,11 @@ SCENARIO(msync_merge, merged, 80, 0)
 
 static void
 try_growth(void) {
-  static const struct scenario scenario = { "growth", longer_file, run_load, 32, { EFAULT } };
+  static const struct scenario scenario = { .name = "growth",
+                                            .prepare = longer_file,
+                                            .run = run_load,
+                                            .least_cells = 32,
+                                            .may = { EFAULT } };
   matrix_try(&scenario);
 }
 SCENARIO(fork, stored, 23, 0)

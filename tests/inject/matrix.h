@@ -25,13 +25,11 @@ struct scenario {
   int (*run)(void);     /* 0 or an errno; called again if it failed */
   unsigned least_cells; /* so that the matrix can't silently shrink */
   int may[4];           /* errors other than the one injected */
+  bool leaves_hole;     /* if it fails, as on the host */
 };
 
 /* Tries every cell: site, nth call, error or short count, once and from there on. */
 void matrix_try(const struct scenario *scenario);
-
-/* The one whose failure may leave nothing mapped: MAP_FIXED, as on the host. */
-int matrix_leaves_hole(void);
 
 /* For scenarios. */
 void matrix_map(void);   /* p: all of the file */

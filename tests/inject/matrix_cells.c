@@ -4,6 +4,7 @@
  * was stored is in memory and, after a sync, in the file, with nothing else; and no memory area, no
  * descriptor of any thread and no memory of ours is left when all is unmapped.
  */
+#include "host_errors.h"
 #include "matrix.h"
 
 #include <dirent.h>
@@ -11,53 +12,6 @@
 #include "host/arena.h"
 
 struct matrix matrix;
-
-enum { ERRORS_MAX = 4, SHORT = -1 };
-
-/* What each call of the host can fail with, and does to people. */
-static const int errors_of[HOST_CALL_COUNT][ERRORS_MAX] = {
-  [HOST_CALL_map] = { ENOMEM, EAGAIN },
-  [HOST_CALL_unmap] = { ENOMEM },
-  [HOST_CALL_protect] = { ENOMEM },
-  [HOST_CALL_remap] = { ENOMEM, EAGAIN },
-  [HOST_CALL_advise] = { EAGAIN, ENOMEM },
-  [HOST_CALL_sync_memory] = { EIO, EBUSY },
-  [HOST_CALL_resident] = { EAGAIN, ENOMEM },
-  [HOST_CALL_lock_memory] = { ENOMEM, EAGAIN, EPERM },
-  [HOST_CALL_unlock_memory] = { ENOMEM },
-  [HOST_CALL_open] = { EMFILE, ENFILE, ENOSPC, EACCES },
-  [HOST_CALL_reopen] = { EMFILE, EACCES },
-  [HOST_CALL_close] = { EIO },
-  [HOST_CALL_stat_fd] = { EIO, ENOMEM },
-  [HOST_CALL_stat_path] = { EIO, EACCES },
-  [HOST_CALL_open_flags] = { EIO },
-  [HOST_CALL_read] = { EIO, SHORT },
-  [HOST_CALL_write] = { ENOSPC, EIO, EDQUOT, SHORT },
-  [HOST_CALL_resize] = { ENOSPC, EFBIG, EIO },
-  [HOST_CALL_flush] = { EIO, ENOSPC, EDQUOT },
-  [HOST_CALL_punch] = { EOPNOTSUPP, ENOSPC, EIO },
-  [HOST_CALL_next_data] = { EIO },
-  [HOST_CALL_make_dir] = { ENOSPC, EACCES, EDQUOT },
-  [HOST_CALL_remove_dir] = { EIO, EACCES },
-  [HOST_CALL_list] = { EIO, ENOMEM },
-  [HOST_CALL_rename] = { ENOSPC, EIO },
-  [HOST_CALL_unlink] = { EIO, EACCES },
-  [HOST_CALL_path_of] = { EACCES, ENOMEM },
-  [HOST_CALL_byte_lock] = { ENOLCK, EIO },
-  [HOST_CALL_byte_share] = { ENOLCK },
-  [HOST_CALL_set_mode] = { EPERM },
-  [HOST_CALL_byte_unlock] = { ENOLCK },
-  [HOST_CALL_byte_is_locked] = { ENOLCK, EIO },
-  [HOST_CALL_channel] = { EMFILE, ENFILE },
-  [HOST_CALL_send_fds] = { EAGAIN, ENOMEM },
-  [HOST_CALL_receive_fds] = { EMFILE, ENODATA },
-  [HOST_CALL_inbox_post] = { EAGAIN, ENOMEM, ECONNREFUSED },
-  [HOST_CALL_inbox_take] = { EMFILE, ENODATA },
-  [HOST_CALL_robust_locks] = { EACCES },
-  [HOST_CALL_identity] = { EACCES },
-  [HOST_CALL_signal_action] = { EINVAL },
-  [HOST_CALL_copy_memory] = { EOPNOTSUPP, ENOMEM },
-};
 
 struct cell {
   const struct scenario *scenario;
@@ -224,11 +178,8 @@ check_held(const struct cell *cell, struct held *before) {
 
 static void
 try_cell(const struct cell *cell, struct held *before) {
-  struct inject_rule rule = { .call = cell->site,
-                              .nth = cell->nth,
-                              .times = cell->persistently ? UINT32_MAX : 1,
-                              .error = cell->error == SHORT ? 0 : cell->error,
-                              .shorten = cell->error == SHORT ? 100 : 0 };
+  struct inject_rule rule =
+      host_error_rule(cell->site, cell->nth, cell->error, cell->persistently);
   int result;
 
   begin(cell->scenario);
@@ -239,7 +190,7 @@ try_cell(const struct cell *cell, struct held *before) {
   inject_disarm();
   if (!is_right(cell->scenario, result, cell->error == SHORT ? 0 : cell->error))
     complain(cell, "errno", result, cell->error);
-  if (cell->scenario->run != matrix_leaves_hole)
+  if (!cell->scenario->leaves_hole)
     check_memory(cell); /* a call that failed has changed nothing */
   if (result != 0 && (result = cell->scenario->run()) != 0)
     complain(cell, "again: errno", result, 0);
@@ -272,8 +223,8 @@ try_site(const struct scenario *scenario, enum host_call site, uint32_t count,
   uint32_t most = engine_scale(4, 1000, 1000);
 
   for (uint32_t nth = 1; nth <= count && nth <= most; nth++)
-    for (size_t i = 0; i < ERRORS_MAX && errors_of[site][i] != 0; i++) {
-      struct cell cell = { scenario, site, nth, errors_of[site][i], false };
+    for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++) {
+      struct cell cell = { scenario, site, nth, host_errors[site][i], false };
 
       try_cell(&cell, before);
       cell.persistently = true;
@@ -293,7 +244,7 @@ matrix_try(const struct scenario *scenario) {
   count_calls(scenario, counts); /* what the first one starts or keeps isn't counted */
   before = held_now();
   for (int site = 0; site < HOST_CALL_COUNT; site++) {
-    sites += counts[site] != 0 && errors_of[site][0] != 0;
+    sites += counts[site] != 0 && host_errors[site][0] != 0;
     try_site(scenario, (enum host_call)site, counts[site], &before);
   }
   t_note("%s: %u sites, %u cells, %u fired, %u failed", scenario->name, sites, tried, fired,

@@ -1,6 +1,7 @@
 /* Fault injection: every function of the host layer is a site of its own.  What a rule chooses and
  * does is in host_inject_rule.c. */
 #include "host_test.h"
+#include "host/arena.h"
 
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -382,6 +383,13 @@ call_copy_memory(void) {
   struct iovec vec[2] = { { to, sizeof to }, { from, sizeof from } };
   size_t done;
   return host_copy_memory(&vec[0], 1, &vec[1], 1, &done);
+}
+/* NULL says that it failed, not how. */
+static int
+call_alloc(void) {
+  void *block = arena_alloc(16);
+  arena_free(block, 16);
+  return block != NULL ? 0 : EXDEV;
 }
 
 static const struct host_row sites[] = {
