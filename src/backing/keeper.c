@@ -248,8 +248,8 @@ int
 keeper_run(int (*job)(void *arg), void *arg) {
   if (own_buffer)
     return job(arg);
-  if (!host_lineage_same())
-    return EIO; /* a child of a fork that nobody watched: the threads aren't here */
+  if (!host_lineage_same() || !keeper.running)
+    return EIO; /* a child of a fork that nobody watched, or that couldn't start threads */
   struct request request = { .job = job, .arg = arg };
   post(&request);
   if (!spin_while(&request.done, 0))

@@ -78,13 +78,24 @@ receive_section(struct section *section, void *arg) {
   int error = host_receive_fds(hand_over->channel, &key, sizeof key, fds, FDS_PER_SECTION);
   if (error)
     return 0; /* the next ones will fail as well; each is found without a lane */
+  if (key.device != section->key.device || key.inode != section->key.inode) {
+    for (int i = 0; i < FDS_PER_SECTION; i++) /* of one before, which couldn't be received then */
+      if (host_close(fds[i]))
+        continue;
+    return 0;
+  }
   section->file_fd = fds[0];
   section->data_fd = fds[1];
   section->control_fd = fds[2];
   section->dir_fd = fds[3];
-  if (key.device != section->key.device || key.inode != section->key.inode)
-    return EIO;
   return 0;
+}
+
+/* What can't be unmapped stays, and is used by nobody. */
+static void
+forget(void *addr, size_t len) {
+  if (addr && host_unmap(addr, len))
+    return;
 }
 
 /* A lane of our own.  The parent's, which we see mapped, must not be touched. */
@@ -92,14 +103,11 @@ static int
 join_section(struct section *section, void *arg) {
   (void)arg;
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
-    void *lane = (void *)section->extent[k].lane;
-    section->extent[k].lane = NULL;
-    if (lane && host_unmap(lane, (size_t)extent_pages(k)))
-      return ENOMEM;
-    void *pins = (void *)section->extent[k].pins; /* the parent's system calls aren't ours */
-    section->extent[k].pins = NULL;
-    if (pins && host_unmap(pins, (size_t)extent_pages(k) * sizeof *section->extent[k].pins))
-      return ENOMEM;
+    struct extent *extent = &section->extent[k];
+    forget((void *)extent->lane, (size_t)extent_pages(k));
+    extent->lane = NULL;
+    forget((void *)extent->pins, (size_t)extent_pages(k) * sizeof *extent->pins);
+    extent->pins = NULL; /* the parent's system calls aren't ours */
   }
   if (section->control_fd < 0 || lane_claim(section))
     return 0;                                      /* found without a lane */
@@ -117,11 +125,11 @@ receive_job(void *arg) {
   int error = keeper_take(hand_over->ticket, &hand_over->channel);
   if (error)
     hand_over->channel = -1;
-  int receive_error = section_each(receive_section, hand_over);
+  section_each(receive_section, hand_over);
   if (!error)
     error = host_close(hand_over->channel);
-  int join_error = section_each(join_section, NULL);
-  return error ? error : receive_error ? receive_error : join_error;
+  section_each(join_section, NULL);
+  return error;
 }
 
 /* ---- Before and after ---------------------------------------------------------------------- */

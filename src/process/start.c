@@ -36,12 +36,13 @@ start(void) {
 
 int
 process_start(void) {
-  if (process_is_started())
+  if (process_is_started() && keeper_is_running())
     return 0;
   sigset_t mask;
   host_signals_block(&mask);
   lock_take(&start_lock);
-  int error = process_is_started() ? 0 : start();
+  /* Again in a forked child whose keepers couldn't be started. */
+  int error = process_is_started() && keeper_is_running() ? 0 : start();
   if (!error)
     atomic_store(&is_started, true);
   lock_drop(&start_lock);
