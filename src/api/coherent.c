@@ -76,15 +76,16 @@ join_job(void *arg) {
   struct joining *joining = arg;
   int fd, flags, readable;
   int error = keeper_take(joining->ticket, &fd);
+  if (error)
+    return error;
+  error = host_open_flags(fd, &flags);
+  if (!error && (flags & O_ACCMODE) != O_WRONLY)
+    return section_obtain(fd, &joining->key, &joining->section);
   if (!error)
-    error = host_open_flags(fd, &flags);
-  if (!error && (flags & O_ACCMODE) == O_WRONLY) {
     error = host_reopen(&readable, fd, O_RDWR | O_CLOEXEC);
-    int close_error = host_close(fd);
-    fd = readable;
-    error = error ? error : close_error;
-  }
-  return error ? error : section_obtain(fd, &joining->key, &joining->section);
+  if (host_close(fd))
+    host_yield(); /* closed all the same, as far as we can see to it */
+  return error ? error : section_obtain(readable, &joining->key, &joining->section);
 }
 
 static struct section *
