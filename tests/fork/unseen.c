@@ -117,10 +117,59 @@ unseen_child_stores_where_its_parent_did(void) {
   T_FILE_BYTE(fd, (off_t)t_pages(1) + 7, 'u');
 }
 
+/* Every call that would have to know the process says EIO; the host's own work is done. */
+static void
+calls_of_an_unseen_child(void) {
+  struct softmap_range range;
+  struct softmap_page page;
+  struct softmap_section section;
+  unsigned char vec[4];
+  unsigned char *foreign = t_foreign(1, 'f');
+  size_t len = t_pages(4);
+
+#define EIO_OF(call) T_ROW(#call, call, EIO)
+  EIO_OF(softmap_dirty(p, len, &range, 1));
+  EIO_OF(softmap_pages(p, len, &page, 1));
+  EIO_OF(softmap_pin(p, 1, PROT_READ));
+  EIO_OF(softmap_unpin(p, 1));
+  EIO_OF(softmap_sync_all());
+  EIO_OF(softmap_sections(&section, 1));
+  EIO_OF(softmap_recover("none", NULL));
+  EIO_OF(AS_RESULT(mmap(NULL, len, RW, MAP_SHARED, fd, 0)));
+  EIO_OF(AS_RESULT(mremap(p, len, t_pages(2), 0)));
+  EIO_OF(mprotect(p, len, PROT_READ));
+  EIO_OF(mincore(p, len, vec));
+  EIO_OF(mlock(p, len));
+  EIO_OF(madvise(p, len, MADV_WILLNEED));
+  EIO_OF(msync(p, len, MS_SYNC));
+#undef EIO_OF
+  T_ROW("control: foreign memory", mprotect(foreign, t_pages(1), PROT_READ), 0);
+  T_ROW("control: its own addresses", munmap(p, len), 0);
+}
+
+static void
+unseen_child_is_told_so(void) {
+  pid_t pid;
+
+  p = T_MAP_NEW(NULL, &fd, 4);
+  T_OK(softmap_pin(p, 1, PROT_READ));
+  pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  T_CHECK(pid >= 0);
+  if (pid == 0) {
+    (void)alarm(20);
+    calls_of_an_unseen_child();
+    _exit(t_rows_failed() != 0 ? 1 : 0);
+  }
+  T_REAP(pid, T_EXITED(0));
+  T_OK(softmap_unpin(p, 1));
+  check_parent_is_well();
+}
+
 static const struct t_case cases[] = {
   T_CASE(child_of_raw_clone),
   T_CASE(child_of_bare_fork),
   T_CASE(unseen_child_that_exits),
   T_CASE(unseen_child_stores_where_its_parent_did),
+  T_CASE(unseen_child_is_told_so),
 };
 T_MAIN(cases)

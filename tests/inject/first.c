@@ -1,0 +1,124 @@
+/* first.c - the first mapping of a process, failed at every call of the host that it makes: threads, the
+ * inbox, handlers, the announcement and the trace are begun here and never again.
+ *
+ * The error comes out, or it works all the same; then it is tried again, and works; stores get into the
+ * file.  Each cell is a process of its own.
+ */
+#include "host_errors.h"
+
+enum { PAGES = 4 };
+
+/* Shared with the children. */
+struct seen {
+  uint32_t calls[HOST_CALL_COUNT];
+  unsigned fired, failed;
+};
+static struct seen *seen;
+
+struct cell {
+  struct inject_rule rule;
+  int error;
+  bool is_traced; /* the process traces */
+};
+
+static char path[T_PATH];
+static char trace[T_PATH];
+static int fd;
+static unsigned char *p;
+
+static void
+map_it(void *arg) {
+  (void)arg;
+  p = mmap(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
+}
+
+/* What the section directory refuses is said, and comes out as EACCES. */
+static bool
+is_right(int got, int injected) {
+  return got == injected || got == ENOMEM || got == EACCES;
+}
+
+static void
+live(void *arg) {
+  const struct cell *cell = arg;
+  char text[4096];
+  int error;
+
+  if (cell->is_traced)
+    T_OK(softmap_configure("trace", trace));
+  inject_arm(&cell->rule);
+  errno = 0;
+  T_CHECK(T_STDERR_OF(map_it, NULL, text) <= 2);
+  error = errno;
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
+    seen->calls[site] = inject_calls((enum host_call)site);
+  seen->fired += inject_fired() != 0;
+  inject_disarm();
+  if (p == MAP_FAILED) {
+    seen->failed++;
+    T_CHECK(is_right(error, cell->error));
+    map_it(NULL);
+    T_CHECK(p != MAP_FAILED);
+  }
+  PUT(p, 's');
+  T_OK(msync(p, t_pages(PAGES), MS_SYNC));
+  T_FILE_BYTE(fd, 0, 's');
+  PUT(p + t_pages(1), 'e'); /* by exit */
+}
+
+static void
+try_cell(const struct cell *cell) {
+  char row[128];
+
+  (void)snprintf(row, sizeof row, "%s %s, call %u, errno %d",
+                 cell->rule.times == 1 ? "at" : "from", inject_name(cell->rule.call),
+                 cell->rule.nth, cell->error);
+  T_PWRITE(fd, 0, t_pages(2), 'o');
+  T_ROW_IN_CHILD(row, live, (void *)(uintptr_t)cell, T_EXITED(0));
+  T_FILE_BYTE(fd, 0, 's');
+  T_FILE_BYTE(fd, (off_t)t_pages(1), 'e');
+  if (cell->is_traced)
+    (void)unlink(trace); /* if it was made */
+}
+
+static void
+try_all(bool is_traced, unsigned least_fired, unsigned least_failed) {
+  struct cell control = { .rule = { .nth = UINT32_MAX, .times = 1 }, .is_traced = is_traced };
+  uint32_t counts[HOST_CALL_COUNT];
+  uint32_t most = is_traced ? 2 : engine_scale(4, 1000, 1000); /* the trace is begun before all else */
+
+  seen = t_common(sizeof *seen, &(int){ 0 });
+  fd = t_tmpfile(path, (off_t)t_pages(PAGES));
+  (void)snprintf(trace, sizeof trace, "%.500s.trace", path);
+  try_cell(&control);
+  memcpy(counts, seen->calls, sizeof counts);
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
+    for (uint32_t nth = 1; nth <= counts[site] && nth <= most; nth++)
+      for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++)
+        for (int persistently = 0; persistently < 2; persistently++) {
+          int error = host_errors[site][i];
+          struct cell cell = { host_error_rule((enum host_call)site, nth, error, persistently),
+                               error == SHORT ? 0 : error, is_traced };
+
+          try_cell(&cell);
+        }
+  t_note("%u fired, %u failed", seen->fired, seen->failed);
+  T_CHECK(seen->fired >= least_fired && seen->failed >= least_failed);
+}
+
+static void
+first_mapping(void) {
+  try_all(false, 100, 50);
+}
+
+/* One that can't be traced isn't traced. */
+static void
+first_mapping_traced(void) {
+  try_all(true, 100, 40);
+}
+
+static const struct t_case cases[] = {
+  T_CASE_MAPS_NOTHING(first_mapping),
+  T_CASE_MAPS_NOTHING(first_mapping_traced),
+};
+T_MAIN(cases)
