@@ -137,9 +137,7 @@ softmap_msync(void *addr, size_t len, int flags) {
     return fail(error);
   if (call_is_orphan())
     return fail(EIO);
-  if (!process_is_started())
-    return fail(host_sync_memory(addr, len, flags));
-  struct space_call call;
+  struct space_call call; /* something has been mapped: else the range would be foreign, or nothing */
   struct plan plan = { 0 };
   space_lock(&call);
   error = signals_install();
