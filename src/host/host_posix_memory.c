@@ -48,14 +48,13 @@ map_once(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t 
   return 0;
 }
 
-/* Inaccessible address space, len bytes, aligned to the page size; the rest is given back. */
+/* Inaccessible address space, len bytes, aligned to the page size; the rest is given back.  len is a
+ * multiple of that, so that with the slack it doesn't overflow. */
 static int
 reserve_aligned(void **out, size_t len, int flags) {
   size_t page = host_config.page_size;
   size_t slack = page - host_kernel_page;
   void *start = NULL;
-  if (len > SIZE_MAX - slack)
-    return ENOMEM;
   flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   int error = map_once(&start, NULL, len + slack, PROT_NONE, flags, -1, 0);
   if (error != 0)

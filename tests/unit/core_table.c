@@ -201,6 +201,10 @@ static void
 spoil_shared(struct table *table) {
   table->leaf[1]->shared = 0;
 }
+static void
+spoil_by_emptying(struct table *table) {
+  table->nleaves = 0;
+}
 
 /* Each row spoils one thing of a right table of two leaves. */
 static void
@@ -219,6 +223,7 @@ check_finds_what_is_wrong(void **unused) {
     { "an empty leaf", spoil_leaf_by_emptying, EINVAL },
     { "a thin leaf", spoil_leaf_by_thinning, EINVAL },
     { "a leaf of no table", spoil_shared, EINVAL },
+    { "a table without leaves", spoil_by_emptying, EINVAL },
   };
   (void)unused;
   struct table_entry *entry = make_entries(400, 10);
@@ -230,7 +235,8 @@ check_finds_what_is_wrong(void **unused) {
     rows[i].spoil(table);
     if (table_check(table) != rows[i].want)
       fail_msg("%s", rows[i].name);
-    leaf->count = count; /* for the release */
+    table->nleaves = 2; /* for the release */
+    leaf->count = count;
     leaf->shared = 1;
     table_release(&memory, table);
   }

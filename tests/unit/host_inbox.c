@@ -228,6 +228,57 @@ descriptor_arrives_in_the_owner_s_table(void **state) {
   assert_int_equal(count_open(), before);
 }
 
+static int
+open_without_names(void *arg) {
+  struct host_inbox_address none;
+  int box = -1;
+  int before = count_open();
+  (void)arg;
+  if (refuse_syscall(SYS_bind, EPERM) != 0)
+    return 77;
+  CHILD_CHECK(host_inbox(&box, &none) == EPERM);
+  CHILD_CHECK(box == -1 && count_open() == before);
+  return 0;
+}
+
+static void
+inbox_without_a_name_is_an_error(void **state) {
+  (void)state;
+  int status = in_child(open_without_names, NULL);
+  if (status == 77)
+    skip();
+  assert_int_equal(status, 0);
+}
+
+static int
+take_into_full_table(void *arg) {
+  struct rlimit limit;
+  uint64_t ticket;
+  int fd = -1;
+  (void)arg;
+  host_lineage_renew();
+  CHILD_CHECK(host_inbox_post(&address, 1, file) == 0);
+  CHILD_CHECK(host_inbox_post(&address, 2, file) == 0);
+  CHILD_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  rlim_t before = limit.rlim_cur;
+  int next = dup(file);
+  close(next);
+  limit.rlim_cur = (rlim_t)next; /* no room */
+  CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  CHILD_CHECK(host_inbox_take(inbox, &ticket, &fd) == EMFILE);
+  limit.rlim_cur = before;
+  CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  CHILD_CHECK(host_inbox_take(inbox, &ticket, &fd) == 0); /* the control */
+  CHILD_CHECK(ticket == 2);
+  return 0;
+}
+
+static void
+full_table_loses_one_message(void **state) {
+  (void)state;
+  assert_int_equal(in_child(take_into_full_table, NULL), 0);
+}
+
 #define inbox_test(fn) cmocka_unit_test_setup_teardown(fn, open_inbox, close_inbox)
 
 int
@@ -241,6 +292,8 @@ main(void) {
     inbox_test(inbox_passes_over_malformed_messages),
     inbox_test(full_inbox_makes_posts_wait),
     inbox_test(inbox_that_nobody_drains_refuses),
+    cmocka_unit_test(inbox_without_a_name_is_an_error),
+    inbox_test(full_table_loses_one_message),
     cmocka_unit_test(descriptor_arrives_in_the_owner_s_table),
   };
   return cmocka_run_group_tests(tests, make_file, NULL);

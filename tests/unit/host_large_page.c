@@ -194,6 +194,50 @@ map_everything(void) {
   return host_map(&out, NULL, SIZE_MAX - LARGE, PROT_READ, PRIVATE, -1, 0);
 }
 
+static int
+map_more_than_everything(void) {
+  void *out = NULL;
+  return host_map(&out, NULL, SIZE_MAX, PROT_READ, PRIVATE, -1, 0);
+}
+
+static char *area; /* one page, and then none */
+
+static int
+remap(char *from, size_t len, size_t new_len, int flags, char *to) {
+  void *out = NULL;
+  return host_remap(&out, from, len, new_len, flags, to);
+}
+static int
+remap_same(void) {
+  return remap(area, LARGE, LARGE, 0, NULL);
+}
+static int
+remap_small(void) {
+  return remap(area + 4096, LARGE, LARGE, 0, NULL);
+}
+static int
+remap_to_small(void) {
+  return remap(area, LARGE, LARGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 4096);
+}
+static int
+remap_to_more_than_everything(void) {
+  return remap(area, LARGE, SIZE_MAX, MREMAP_MAYMOVE, NULL);
+}
+static int
+resident_one(void) {
+  unsigned char vec;
+  return host_resident(area, LARGE, &vec);
+}
+static int
+resident_hole(void) {
+  unsigned char vec[2];
+  return host_resident(area, (size_t)2 * LARGE, vec);
+}
+static int
+resident_into_nowhere(void) {
+  return host_resident(area, LARGE, (unsigned char *)area + LARGE);
+}
+
 static void
 small_pages_are_refused(void **state) {
   static const struct host_row rows[] = {
@@ -202,15 +246,56 @@ small_pages_are_refused(void **state) {
     { "map a large page's offset", map_large_offset, 0 },
     { "map a bad descriptor", map_bad_fd, EBADF },
     { "map everything", map_everything, ENOMEM },
+    { "map more than everything", map_more_than_everything, ENOMEM },
+    { "remap to the same size", remap_same, 0 },
+    { "remap a small page", remap_small, EINVAL },
+    { "remap to a small page", remap_to_small, EINVAL },
+    { "remap to more than everything", remap_to_more_than_everything, ENOMEM },
+    { "resident", resident_one, 0 },
+    { "resident into a hole", resident_hole, ENOMEM },
+    { "resident to where nothing is", resident_into_nowhere, EFAULT },
     { "unmap a small page", unmap_small, EINVAL },
     { "protect a small page", protect_small, EINVAL },
     { "advise a small page", advise_small, EINVAL },
   };
+  void *out = NULL;
   (void)state;
   file = new_file("file", 0);
   assert_int_equal(ftruncate(file, 2 * LARGE), 0);
+  EXPECT(host_map(&out, NULL, 2 * LARGE, READ_WRITE, PRIVATE, -1, 0), 0);
+  area = (char *)out;
+  EXPECT(host_unmap(area + LARGE, LARGE), 0);
   check_rows(rows, COUNT_OF(rows));
+  EXPECT(host_unmap(area, LARGE), 0);
   close(file);
+}
+
+static int
+remap_without_room(void *arg) {
+  struct rlimit limit;
+  void *out = NULL;
+  (void)arg;
+  CHILD_CHECK(getrlimit(RLIMIT_AS, &limit) == 0);
+  rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = address_space() + 64 * LARGE;
+  CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+  CHILD_CHECK(host_remap(&out, area, LARGE, 1024 * LARGE, MREMAP_MAYMOVE, NULL) == ENOMEM);
+  CHILD_CHECK(host_remap(&out, area, LARGE, 2 * LARGE, MREMAP_MAYMOVE, NULL) == 0); /* the control */
+  limit.rlim_cur = before;
+  CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+  return 0;
+}
+
+static void
+remap_finds_no_room(void **state) {
+  void *out = NULL;
+  (void)state;
+  if (is_sanitized(NULL))
+    skip(); /* its run-time has mapped more than any limit */
+  EXPECT(host_map(&out, NULL, LARGE, READ_WRITE, PRIVATE, -1, 0), 0);
+  area = (char *)out;
+  assert_int_equal(in_child(remap_without_room, NULL), 0);
+  EXPECT(host_unmap(out, LARGE), 0);
 }
 
 static void
@@ -264,6 +349,7 @@ main(void) {
     cmocka_unit_test(lengths_are_rounded_up),
     cmocka_unit_test(hint_is_honoured_if_aligned_and_free),
     cmocka_unit_test(small_pages_are_refused),
+    cmocka_unit_test(remap_finds_no_room),
     cmocka_unit_test(resident_counts_large_pages),
     cmocka_unit_test(remap_stays_aligned),
   };

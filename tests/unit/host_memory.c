@@ -176,6 +176,22 @@ unlock_hole(void) {
   return host_unlock_memory(area, (NPAGES + 1) * page);
 }
 
+static int
+copy_from_area(void) {
+  char to[2];
+  return host_copy_from(to, area + NPAGES * page - 2, 2);
+}
+static int
+copy_from_beside_a_hole(void) {
+  char to[2];
+  return host_copy_from(to, area + NPAGES * page - 1, 2);
+}
+static int
+copy_from_hole(void) {
+  char to[2];
+  return host_copy_from(to, area + NPAGES * page, 2);
+}
+
 static void
 calls_return_their_error(void **state) {
   static const struct host_row rows[] = {
@@ -210,6 +226,9 @@ calls_return_their_error(void **state) {
     { "lock into a hole", lock_hole, ENOMEM },
     { "unlock", unlock_page, 0 },
     { "unlock into a hole", unlock_hole, ENOMEM },
+    { "copy", copy_from_area, 0 },
+    { "copy beside a hole", copy_from_beside_a_hole, EFAULT },
+    { "copy a hole", copy_from_hole, EFAULT },
   };
   (void)state;
   check_rows(rows, COUNT_OF(rows));

@@ -4,6 +4,13 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+/* The third argument of read, as far as a filter looks: its lower half. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define COUNT_FIELD (offsetof(struct seccomp_data, args[2]) + 4)
+#else
+#define COUNT_FIELD offsetof(struct seccomp_data, args[2])
+#endif
+
 /* ---- Configuration ------------------------------------------------------------------------- */
 
 static uint64_t
@@ -74,6 +81,26 @@ unreadable_limit_is_the_kernel_s_default(void **state) {
   (void)state;
   assert_int_equal(host_config.area_limit, 0); /* this process hasn't started */
   int status = in_child(start_without_proc, NULL);
+  if (status == 77)
+    skip();
+  assert_int_equal(status, 0);
+}
+
+static int
+start_without_memory(void *arg) {
+  (void)arg;
+  if (refuse_syscall(SYS_mmap, ENOMEM) != 0)
+    return 77;
+  CHILD_CHECK(host_start() == ENOMEM);
+  CHILD_CHECK(host_config.page_size == 0);
+  return 0;
+}
+
+static void
+start_that_fails_leaves_nothing_known(void **state) {
+  (void)state;
+  assert_int_equal(host_config.page_size, 0); /* this process hasn't started */
+  int status = in_child(start_without_memory, NULL);
   if (status == 77)
     skip();
   assert_int_equal(status, 0);
@@ -219,12 +246,54 @@ unreadable_identity_is_an_error(void **state) {
   assert_int_equal(status, 0);
 }
 
+/* A file of /proc, known by how many bytes are read of it, that can't be read, or is empty. */
+struct bad_file {
+  uint32_t len;
+  int error; /* 0: empty */
+  int identity, thread_count;
+};
+
+static int
+identity_of_bad_files(void *arg) {
+  const struct bad_file *bad = (const struct bad_file *)arg;
+  struct host_identity identity;
+  unsigned count;
+  host_lineage_renew(); /* else it is remembered */
+  CHILD_CHECK(host_identity(&identity) == 0);
+  host_lineage_renew();
+  if (refuse_syscall_with(SYS_read, COUNT_FIELD, bad->len, bad->error) != 0)
+    return 77;
+  CHILD_CHECK(host_identity(&identity) == bad->identity);
+  CHILD_CHECK(host_thread_count(&count) == bad->thread_count);
+  return 0;
+}
+
+static void
+bad_files_of_proc_are_an_error(void **state) {
+  enum { STAT = 1023, BOOT = 63 };
+  struct bad_file rows[] = {
+    { 1, EIO, 0, 0 }, /* the control: none of them */
+    { STAT, EIO, EIO, EIO },
+    { STAT, 0, EPROTO, EPROTO },
+    { BOOT, EIO, EIO, 0 },
+    { BOOT, 0, EPROTO, 0 },
+  };
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    int status = in_child(identity_of_bad_files, &rows[i]);
+    if (status == 77)
+      skip();
+    assert_int_equal(status, 0);
+  }
+}
+
 int
 main(void) {
   const struct CMUnitTest tests[] = {
     /* before this process starts its host */
     cmocka_unit_test(nothing_is_known_before_the_start),
     cmocka_unit_test(unreadable_limit_is_the_kernel_s_default),
+    cmocka_unit_test(start_that_fails_leaves_nothing_known),
     cmocka_unit_test(old_kernels_tell_a_child_by_its_pid),
     /* starts it */
     cmocka_unit_test(start_tells_the_configuration),
@@ -233,6 +302,7 @@ main(void) {
     cmocka_unit_test(identity_is_stable_and_the_process_s),
     cmocka_unit_test(program_s_name_may_hold_anything),
     cmocka_unit_test(unreadable_identity_is_an_error),
+    cmocka_unit_test(bad_files_of_proc_are_an_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,13 +120,15 @@ fail_call(enum host_call call, int error) {
   inject_arm(&rule);
 }
 
-/* From here on the kernel refuses a system call of this process, as an old kernel or a sandbox
- * does.  For children only: it can't be undone. */
+/* From here on the kernel answers a system call of this process for which a field (an offset in struct
+ * seccomp_data) has a value with this error; 0: with success.  For children only: it can't be undone. */
 __attribute__((unused)) static int
-refuse_syscall(long number, int error) {
+refuse_syscall_with(long number, size_t field, uint32_t value, int error) {
   struct sock_filter code[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)field),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((uint32_t)error & SECCOMP_RET_DATA)),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -134,6 +136,12 @@ refuse_syscall(long number, int error) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return errno;
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 ? 0 : errno;
+}
+
+/* As an old kernel or a sandbox does. */
+__attribute__((unused)) static int
+refuse_syscall(long number, int error) {
+  return refuse_syscall_with(number, offsetof(struct seccomp_data, nr), (uint32_t)number, error);
 }
 
 /* address, thread, or NULL for any. */
