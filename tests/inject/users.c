@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 enum { NOBODY = 65534 };
@@ -227,6 +229,55 @@ who_could_not_open_the_file_is_not_believed(void) {
   }
 }
 
+/* ---- The directory in which processes say what they have ---------------------------------------- */
+
+/* Where it stands by that name in an empty /dev/shm of our own. */
+static const char *
+place_of_our_own(void) {
+  static char place[64];
+  char dir[T_PATH];
+
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+      mount("none", "/dev/shm", "tmpfs", 0, "size=8m,mode=1777") != 0)
+    t_skip("may not mount here");
+  (void)snprintf(dir, sizeof dir, "%.200s/sections", getenv("T_DIR"));
+  T_OK(softmap_configure("dir", dir));
+  (void)snprintf(place, sizeof place, "/dev/shm/softmap-open-%u", (unsigned)geteuid());
+  return place;
+}
+
+static void
+place_that_isnt_ours_is_refused(void) {
+  int readable;
+  struct wish wish = { 0, new_file(0666, &readable), RW };
+  const char *place = place_of_our_own();
+  struct stat st;
+  size_t lines;
+
+#define REFUSED(row)                                                                               \
+  do {                                                                                             \
+    int error_ = try_to_map(&wish, &lines);                                                        \
+    if (error_ != EACCES || lines != 1 || strstr(text, place) == NULL)                             \
+      t_row_fail(T_HERE, row, "errno %d, said: %s", error_, text);                                 \
+  } while (0)
+  T_OK(symlink("/tmp", place));
+  REFUSED("a symbolic link");
+  T_OK(unlink(place));
+  T_OK(close(open(place, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)));
+  REFUSED("a file");
+  T_OK(unlink(place));
+  T_OK(mkdir(place, 0755));
+  T_OK(chown(place, NOBODY, NOBODY));
+  REFUSED("another user's");
+#undef REFUSED
+  T_OK(chown(place, geteuid(), getegid()));
+  T_OK(chmod(place, 0700)); /* ours, but nobody can look */
+  T_EQ(try_to_map(&wish, &lines), 0);
+  T_EQ(lines, 0);
+  T_OK(stat(place, &st));
+  T_EQ(st.st_mode & 07777, 0755);
+}
+
 static const struct t_case cases[] = {
   T_CASE_MAPS_NOTHING(two_users_have_two_copies_only_to_read),
   T_CASE(reader_that_wants_to_write_finds_the_other),
@@ -234,5 +285,6 @@ static const struct t_case cases[] = {
   T_CASE_WITH(killed_one_stands_in_nobody_s_way, T_KILLS),
   T_CASE(forked_child_has_it),
   T_CASE(who_could_not_open_the_file_is_not_believed),
+  T_CASE(place_that_isnt_ours_is_refused),
 };
 T_MAIN(cases)

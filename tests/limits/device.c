@@ -117,9 +117,33 @@ device_that_refuses_to_flush(void) {
   fails_and_recovers(EIO);
 }
 
+/* Another program writes the device's file: what is to go into the middle of a log would be appended.  Said,
+ * where the file can't be opened otherwise, and not done. */
+static void
+device_s_log_is_not_appended_to(void) {
+  int log;
+
+  start_device("file image");
+  T_OK(munmap(p, t_pages(PAGES)));
+  T_OK(close(fd));
+  log = t_open(disk, O_RDWR | O_APPEND);
+  p = T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, log, 0);
+  store_all('1');
+  engine_inject(HOST_CALL_reopen, 1, UINT32_MAX, EACCES);
+  T_ERR(msync(p, t_pages(PAGES), MS_SYNC), EOPNOTSUPP);
+  inject_disarm();
+  T_NDIRTY(p, PAGES, PAGES);
+  T_FILE_SIZE(log, 1 << 20);
+  T_OK(msync(p, t_pages(PAGES), MS_SYNC));
+  T_NDIRTY(p, PAGES, 0);
+  check_image('1');
+  T_OK(munmap(p, t_pages(PAGES)));
+}
+
 static const struct t_case cases[] = {
   T_CASE(device_that_refuses_writes),
   T_CASE(device_that_is_full),
   T_CASE(device_that_refuses_to_flush),
+  T_CASE(device_s_log_is_not_appended_to),
 };
 T_MAIN(cases)
