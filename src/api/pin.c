@@ -65,9 +65,10 @@ pin_page(const struct mapping *mapping, uint64_t page, int prot) {
 
 static int
 pin_piece(const struct piece *piece, int prot, uint64_t *done) {
+  bool exists;
   uint64_t last = piece_first(piece) + piece_npages(piece) - 1;
-  if (last >= section_npages(piece->mapping->section))
-    (void)section_follow_to(piece->mapping->section, last); /* the kernel wouldn't ask */
+  if (section_follow_to(piece->mapping->section, last, &exists)) /* the kernel wouldn't ask */
+    host_yield(); /* what doesn't exist is EFAULT */
   int error = call_fill(piece);
   while (!error && *done < piece_npages(piece)) {
     error = pin_page(piece->mapping, piece_first(piece) + *done, prot);

@@ -87,8 +87,12 @@ serve_unfilled(const struct fault *fault) {
 
 static enum served
 serve_past_end(const struct fault *fault, uint8_t view) {
-  if (section_follow_to(fault->mapping->section, fault->page))
-    return SERVED; /* it exists now */
+  bool exists;
+  int follow_error = section_follow_to(fault->mapping->section, fault->page, &exists);
+  if (exists)
+    return SERVED; /* by now */
+  if (follow_error)
+    return SERVED_BUS; /* the data may be longer already, but what is stored there isn't looked after yet */
   if (fault->mapping->is_shared && (view & VIEW_SHOWN) && !(view & VIEW_ASKED & PROT_WRITE))
     return SERVED_FOREIGN; /* a store that wasn't asked for */
   if (!fault->mapping->is_shared || !(view & VIEW_SHOWN)) {
@@ -169,8 +173,11 @@ serve_bus(const struct fault *fault) {
   counter_add(COUNT_FAULTS_PAST_END, 1);
   if (!atomic_load(&section->has_lane) || !host_lineage_same())
     return SERVED_FOREIGN;
-  bool existed = fault->page < section_npages(section);
-  return !existed && section_follow_to(section, fault->page) ? SERVED : SERVED_FOREIGN;
+  bool exists = fault->page < section_npages(section);
+  if (exists)
+    return SERVED_FOREIGN;
+  int error = section_follow_to(section, fault->page, &exists);
+  return exists && !error ? SERVED : SERVED_FOREIGN;
 }
 
 static enum served

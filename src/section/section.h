@@ -382,8 +382,9 @@ SOFTMAP_MUST_CHECK int section_follow(struct section *section, bool *changed);
  * What others are just writing behind the new end is waited for, so that no write-back makes the
  * file longer again.  [keeper] */
 SOFTMAP_MUST_CHECK int section_truncate(struct section *section, int fd, uint64_t size);
-/* Following from anywhere; true if page exists now. */
-bool section_follow_to(struct section *section, uint64_t page) SOFTMAP_SIGSAFE;
+/* Following from anywhere, if the page doesn't exist yet; *exists is told in any case. */
+SOFTMAP_MUST_CHECK int section_follow_to(struct section *section, uint64_t page,
+                                         bool *exists) SOFTMAP_SIGSAFE;
 
 /* ---- The data (data.c) --------------------------------------------------------------------- */
 

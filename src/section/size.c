@@ -160,6 +160,16 @@ append(struct section *section, uint64_t first, uint64_t new_size) {
   return 0;
 }
 
+/* As before: what is stored to pages that don't exist yet would be lost when they come to. */
+static void
+ungrow(struct section *section, uint64_t first, uint64_t npages) {
+  for (uint64_t page = first; page < npages; page++)
+    if (atomic_load(section_state(section, page)) != PAGE_UNFILLED)
+      atomic_store(section_state(section, page), PAGE_UNFILLED);
+  if (host_resize(section->data_fd, first << host_config.page_shift))
+    host_yield(); /* a first store to them is refused all the same (fault/serve.c) */
+}
+
 static int
 grow(struct section *section, uint64_t old_size, uint64_t new_size) {
   uint64_t first = pages_of(old_size);
@@ -173,8 +183,10 @@ grow(struct section *section, uint64_t old_size, uint64_t new_size) {
     error = append(section, first, new_size);
   if (!error && npages > first)
     error = host_resize(section->data_fd, npages << host_config.page_shift);
-  if (error)
+  if (error) {
+    ungrow(section, first, npages);
     return error;
+  }
   atomic_store(&section->control->size, new_size);
   counter_add(COUNT_FILES_GROWN, 1);
   return publish_open(section, first, npages);
@@ -390,11 +402,9 @@ follow_job(void *arg) {
   return section_follow(arg, &changed);
 }
 
-bool
-section_follow_to(struct section *section, uint64_t page) {
-  if (page < section_npages(section))
-    return true;
-  if (keeper_run(follow_job, section))
-    return false;
-  return page < section_npages(section);
+int
+section_follow_to(struct section *section, uint64_t page, bool *exists) {
+  int error = page < section_npages(section) ? 0 : keeper_run(follow_job, section);
+  *exists = page < section_npages(section);
+  return error;
 }

@@ -386,6 +386,17 @@ try_growth(void) {
                                             .may = { EFAULT } };
   matrix_try(&scenario);
 }
+
+/* The section is longer in part when it fails: what is stored there isn't lost, and isn't taken. */
+static int
+run_growth_store(void) {
+  struct t_fault fault = t_store(matrix.p + t_pages(5), 'x');
+
+  if (fault.signo == 0)
+    matrix.model[5] = 'x';
+  return fault.signo == 0 ? 0 : fault.signo == SIGBUS ? EFAULT : EINVAL;
+}
+SCENARIO(growth_store, longer_file, 32, EFAULT)
 SCENARIO(fork, stored, 23, 0)
 
 static const struct t_case cases[] = {
@@ -418,6 +429,7 @@ static const struct t_case cases[] = {
   T_CASE(try_msync_ahead),
   T_CASE(try_msync_merge),
   T_CASE(try_growth),
+  T_CASE(try_growth_store),
   T_CASE(try_fork),
 };
 T_MAIN(cases)
