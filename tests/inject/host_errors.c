@@ -48,5 +48,10 @@ const int host_errors[HOST_CALL_COUNT][HOST_ERRORS_MAX] = {
   [HOST_CALL_inbox] = { EMFILE },
   [HOST_CALL_thread_start] = { EAGAIN },
   [HOST_CALL_watch_fork] = { ENOMEM },
+  [HOST_CALL_flush_names] = { EIO },
+  [HOST_CALL_watch_open] = { EMFILE, EOPNOTSUPP },
+  [HOST_CALL_watch_add] = { ENOMEM },
+  [HOST_CALL_watch_begin] = { ENOMEM },
+  [HOST_CALL_watch_scan] = { ENOMEM },
   [HOST_CALL_alloc] = { ENOMEM },
 };
