@@ -55,6 +55,7 @@ map_second(void *row_at) {
 /* In the same process, in its child, and in a stranger. */
 static void
 kinds_do_not_mix(void) {
+  t_skip_on_valgrind("it raises SIGBUS in itself when a forked child maps a file");
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     int second = kinds[i].second;
     unsigned char *p;
@@ -281,6 +282,7 @@ child_syncs_its_parents_stores(void) {
   pid_t *child = t_common(sizeof *child, &id);
   pid_t parent;
 
+  t_skip_on_valgrind("it raises SIGBUS in itself when a forked child maps a file");
   T_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
   parent = t_fork();
   if (parent == 0) {

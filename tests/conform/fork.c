@@ -224,6 +224,7 @@ what_the_child_maps_and_unmaps_is_its_own(void) {
   unsigned char *p = T_MAP(NULL, t_pages(4), RW, MAP_SHARED, fd, 0);
   pid_t pid = t_fork();
 
+  t_skip_on_valgrind("it raises SIGBUS in itself when a forked child maps a file");
   if (pid == 0) {
     T_OK(munmap(p, t_pages(2)));
     T_OK(mprotect(p + t_pages(2), t_pages(1), PROT_NONE));
@@ -246,6 +247,7 @@ mapping_made_in_a_child_meets_the_parents(void) {
   unsigned char *p = T_MAP(NULL, t_pages(1), RW, MAP_SHARED, fd, 0);
   pid_t pid;
 
+  t_skip_on_valgrind("it raises SIGBUS in itself when a forked child maps a file");
   PUT(p, 'p');
   pid = t_fork();
   if (pid == 0) {
@@ -267,6 +269,7 @@ child_of_vfork_may_store(void) {
   unsigned char *volatile p = T_MAP(NULL, t_pages(2), RW, MAP_SHARED, fd, 0);
   pid_t pid;
 
+  t_skip_on_valgrind("its vfork is fork");
   PUT(p, 'p');
   pid = vfork();
   if (pid == 0) {

@@ -32,6 +32,12 @@ t_slowness(void) {
   return is_set("SOFTMAP_TEST_VALGRIND") ? 10 : is_set("SOFTMAP_TEST_SANITIZER") ? 3 : 1;
 }
 
+void
+t_skip_on_valgrind(const char *why) {
+  if (is_set("SOFTMAP_TEST_VALGRIND"))
+    t_skip(why);
+}
+
 pid_t
 t_fork(void) {
   pid_t parent = getpid();

@@ -35,6 +35,8 @@ t_vacant(size_t npages) {
 
   if (next == 0)
     next = (uintptr_t)t_reserve(1) / step * step;
+  if (next < 64 * step) /* valgrind puts what it may put anywhere low */
+    next = 256 * step;
   for (int tries = 0; p == MAP_FAILED && tries < 64; tries++) {
     next -= step;
     p = mmap((void *)next, t_pages(npages), PROT_NONE, /* NOLINT(performance-no-int-to-ptr) */

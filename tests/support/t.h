@@ -82,6 +82,8 @@ const char *t_emulator(void);
 
 /* Ends the case as skipped. */
 _Noreturn void t_skip(const char *why);
+/* The same under valgrind only. */
+void t_skip_on_valgrind(const char *why);
 
 /* ---- check.c: checks ------------------------------------------------------------------------- */
 
