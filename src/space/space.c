@@ -67,9 +67,7 @@ space_change_end(void) {
 
 int
 space_replace(uintptr_t start, uintptr_t end, struct mapping *const *with, size_t n) {
-  struct table_entry entries[3];
-  if (n > sizeof entries / sizeof *entries)
-    return EINVAL;
+  struct table_entry entries[2];
   for (size_t i = 0; i < n; i++)
     entries[i] = (struct table_entry){ with[i]->start, with[i]->end, with[i] };
   struct table *old = atomic_load(&current);

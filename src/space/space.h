@@ -37,7 +37,7 @@ void space_unlock(struct space_call *call);
 void space_change_begin(void);
 void space_change_end(void);
 
-/* Put in new mappings instead of whatever overlaps [start, end).  Readers may still see what was
+/* Put in new mappings, two at most, instead of whatever overlaps [start, end).  Readers may still see what was
  * taken out until space_quiesce().  ENOMEM: nothing changed. */
 SOFTMAP_MUST_CHECK int space_replace(uintptr_t start, uintptr_t end, struct mapping *const *with,
                                      size_t n);

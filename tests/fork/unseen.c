@@ -134,6 +134,7 @@ calls_of_an_unseen_child(void) {
   EIO_OF(softmap_unpin(p, 1));
   EIO_OF(softmap_sync_all());
   EIO_OF(softmap_sections(&section, 1));
+  EIO_OF(softmap_section_view("none", 0, &page, 1));
   EIO_OF(softmap_recover("none", NULL));
   EIO_OF(AS_RESULT(mmap(NULL, len, RW, MAP_SHARED, fd, 0)));
   EIO_OF(AS_RESULT(mremap(p, len, t_pages(2), 0)));

@@ -6,6 +6,8 @@
  */
 #include "host_errors.h"
 
+#include <sys/stat.h>
+
 enum { PAGES = 4 };
 
 /* Shared with the children. */
@@ -59,6 +61,7 @@ live(void *arg) {
     T_CHECK(is_right(error, cell->error));
     map_it(NULL);
     T_CHECK(p != MAP_FAILED);
+    (void)msync(p, t_pages(PAGES), MS_SYNC); /* an error that could not be told earlier comes first */
   }
   PUT(p, 's');
   T_OK(msync(p, t_pages(PAGES), MS_SYNC));
@@ -82,13 +85,14 @@ try_cell(const struct cell *cell) {
 }
 
 static void
-try_all(bool is_traced, unsigned least_fired, unsigned least_failed) {
+try_all(bool is_traced, off_t size, unsigned least_fired, unsigned least_failed) {
   struct cell control = { .rule = { .nth = UINT32_MAX, .times = 1 }, .is_traced = is_traced };
   uint32_t counts[HOST_CALL_COUNT];
-  uint32_t most = is_traced ? 2 : engine_scale(4, 1000, 1000); /* the trace is begun before all else */
+  uint32_t most = is_traced ? 2 : engine_scale(8, 1000, 1000); /* a trace is begun before all else */
 
   seen = t_common(sizeof *seen, &(int){ 0 });
   fd = t_tmpfile(path, (off_t)t_pages(PAGES));
+  T_EQ(ftruncate(fd, size), 0);
   (void)snprintf(trace, sizeof trace, "%.500s.trace", path);
   try_cell(&control);
   memcpy(counts, seen->calls, sizeof counts);
@@ -108,17 +112,56 @@ try_all(bool is_traced, unsigned least_fired, unsigned least_failed) {
 
 static void
 first_mapping(void) {
-  try_all(false, 100, 50);
+  try_all(false, (off_t)t_pages(PAGES), 100, 50);
+}
+
+/* Of a file that needs more than the first extent of states: 300 MB of hole. */
+static void
+first_mapping_of_a_large_file(void) {
+  try_all(false, (off_t)300 << 20, 100, 50);
 }
 
 /* One that can't be traced isn't traced. */
 static void
 first_mapping_traced(void) {
-  try_all(true, 100, 40);
+  try_all(true, (off_t)t_pages(PAGES), 100, 40);
+}
+
+static void
+trace_and_map(void *arg) {
+  T_OK(softmap_configure("trace", trace));
+  map_it(arg);
+  T_CHECK(p != MAP_FAILED);
+}
+
+static void
+trace_in_child(void *arg) {
+  T_IN_CHILD(trace_and_map, arg, T_EXITED(0));
+}
+
+/* Something else is there by the name of the trace, or never becomes one. */
+static void
+trace_that_is_something_else(void) {
+  const off_t sizes[] = { 0, (off_t)1 << 30 };
+  char text[4096];
+  struct stat st;
+
+  for (size_t i = 0; i < 2; i++) {
+    fd = t_tmpfile(path, (off_t)t_pages(PAGES));
+    (void)snprintf(trace, sizeof trace, "%.500s.trace", path);
+    T_OK(close(open(trace, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)));
+    T_OK(truncate(trace, sizes[i]));
+    T_EQ(T_STDERR_OF(trace_in_child, NULL, text), 1);
+    T_CHECK(strstr(text, "trace") != NULL);
+    T_OK(stat(trace, &st));
+    T_EQ(st.st_size, sizes[i]);
+  }
 }
 
 static const struct t_case cases[] = {
   T_CASE_MAPS_NOTHING(first_mapping),
+  T_CASE_MAPS_NOTHING(first_mapping_of_a_large_file),
   T_CASE_MAPS_NOTHING(first_mapping_traced),
+  T_CASE_MAPS_NOTHING(trace_that_is_something_else),
 };
 T_MAIN(cases)

@@ -190,10 +190,17 @@ run_compare_msync(void) {
   return sync_it(MS_SYNC);
 }
 
+/* ---- Only what changed ---------------------------------------------------------------------------- */
+
+static int
+run_merge_mmap(void) {
+  return map_it(SOFTMAP_MAP_MERGE);
+}
+
 /* ---- Atomic ------------------------------------------------------------------------------------ */
 
 static void
-atomic_nothing(void) {
+nothing(void) {
   matrix.npages = MATRIX_PAGES;
 }
 
@@ -271,7 +278,8 @@ SCENARIO(watch_growth, watched_longer_file, 30, EFAULT)
 SCENARIO(compare_mmap, compared_nothing, 60, 0)
 SCENARIO(compare_store, compared_on_touch, 5, EFAULT)
 SCENARIO(compare_msync, compared_stored, 30, 0)
-SCENARIO(atomic_mmap, atomic_nothing, 60, 0)
+SCENARIO(merge_mmap, nothing, 60, 0)
+SCENARIO(atomic_mmap, nothing, 60, 0)
 SCENARIO(atomic_mmap_of_the_dead, atomic_stored_by_a_dead_process, 60, EBUSY)
 SCENARIO(atomic_mmap_cut_off, atomic_cut_off, 60, EBUSY)
 SCENARIO(atomic_msync, atomic_stored, 60, EPERM) /* a journal that can't be opened isn't believed */
@@ -290,6 +298,7 @@ static const struct t_case cases[] = {
   T_CASE(try_compare_mmap),
   T_CASE(try_compare_store),
   T_CASE(try_compare_msync),
+  T_CASE(try_merge_mmap),
   T_CASE(try_atomic_mmap),
   OF_THE_DEAD(try_atomic_mmap_of_the_dead),
   OF_THE_DEAD(try_atomic_mmap_cut_off),

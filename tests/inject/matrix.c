@@ -10,11 +10,6 @@ nothing(void) {
 }
 
 static void
-mapped(void) {
-  matrix_map();
-}
-
-static void
 stored(void) {
   matrix_map();
   matrix_store();
@@ -30,6 +25,13 @@ static void
 stored_with_a_place(void) {
   stored();
   matrix.place = t_vacant(MATRIX_PAGES);
+}
+
+static void
+half_stored(void) {
+  stored();
+  T_OK(munmap(matrix.p + t_pages(8), t_pages(MATRIX_PAGES - 8)));
+  matrix.npages = 8;
 }
 
 static int
@@ -84,7 +86,6 @@ run_munmap(void) {
   return result;
 }
 
-/* The middle, whose last mapping it is. */
 static int
 run_munmap_part(void) {
   int result = result_of(munmap(matrix.p + t_pages(4), t_pages(MATRIX_PAGES - 4)));
@@ -92,6 +93,12 @@ run_munmap_part(void) {
   if (result == 0)
     matrix.npages = 4;
   return result;
+}
+
+/* Of both sides something stays. */
+static int
+run_munmap_middle(void) {
+  return result_of(munmap(matrix.other + t_pages(4), t_pages(2)));
 }
 
 static int
@@ -109,6 +116,17 @@ run_mremap(void) {
   if (p == MAP_FAILED)
     return errno;
   matrix.p = p;
+  return 0;
+}
+
+static int
+run_mremap_longer(void) {
+  void *p = mremap(matrix.p, t_pages(matrix.npages), t_pages(MATRIX_PAGES), MREMAP_MAYMOVE);
+
+  if (p == MAP_FAILED)
+    return errno;
+  matrix.p = p;
+  matrix.npages = MATRIX_PAGES;
   return 0;
 }
 
@@ -280,11 +298,6 @@ stored_in_order(void) {
   T_EQ(run_store_run(), 0);
 }
 
-static int
-run_msync_ahead(void) {
-  return run_msync();
-}
-
 /* With a twin a page, which a sync brings up to date. */
 static void
 merged(void) {
@@ -293,10 +306,8 @@ merged(void) {
   T_EQ(run_store_run(), 0);
 }
 
-static int
-run_msync_merge(void) {
-  return run_msync();
-}
+#define run_msync_ahead run_msync
+#define run_msync_merge run_msync
 
 static void
 longer_file(void) {
@@ -354,8 +365,10 @@ try_mmap_fixed(void) {
 SCENARIO(second_mmap, stored, 44, 0)
 SCENARIO(munmap, stored, 96, 0)
 SCENARIO(munmap_part, stored_in_two_mappings, 44, 0)
+SCENARIO(munmap_middle, stored_in_two_mappings, 10, 0)
 SCENARIO(mprotect, stored, 8, 0)
 SCENARIO(mremap, stored_with_a_place, 11, 0)
+SCENARIO(mremap_longer, half_stored, 10, 0)
 SCENARIO(mremap_shorter, stored, 40, 0)
 SCENARIO(msync, stored, 59, 0)
 SCENARIO(msync_async, stored, 54, 0)
@@ -365,7 +378,7 @@ SCENARIO(posix_madvise, stored, 0, 0)
 SCENARIO(mincore, stored, 6, 0)
 SCENARIO(mlock, stored, 6, 0)
 SCENARIO(sync_all, stored, 57, 0)
-SCENARIO(pin, mapped, 8, 0)
+SCENARIO(pin, matrix_map, 8, 0)
 SCENARIO(dirty, stored, 0, 0)
 SCENARIO(pages, stored, 0, 0)
 SCENARIO(sections, stored, 71, 0)
@@ -373,7 +386,7 @@ SCENARIO(section_view, stored, 78, 0)
 SCENARIO(recover, stored_by_a_dead_process, 195, ECANCELED)
 SCENARIO(load, on_touch, 11, EFAULT)
 SCENARIO(store, on_touch, 13, EFAULT)
-SCENARIO(store_run, mapped, 8, EFAULT)
+SCENARIO(store_run, matrix_map, 8, EFAULT)
 SCENARIO(msync_ahead, stored_in_order, 45, 0)
 SCENARIO(msync_merge, merged, 80, 0)
 
@@ -406,8 +419,10 @@ static const struct t_case cases[] = {
   T_CASE(try_second_mmap),
   T_CASE(try_munmap),
   T_CASE(try_munmap_part),
+  T_CASE(try_munmap_middle),
   T_CASE(try_mprotect),
   T_CASE(try_mremap),
+  T_CASE(try_mremap_longer),
   T_CASE(try_mremap_shorter),
   T_CASE(try_msync),
   T_CASE(try_msync_async),

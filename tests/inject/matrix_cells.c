@@ -220,7 +220,7 @@ count_calls(const struct scenario *scenario, uint32_t counts[HOST_CALL_COUNT]) {
 static void
 try_site(const struct scenario *scenario, enum host_call site, uint32_t count,
          struct held *before) {
-  uint32_t most = engine_scale(4, 1000, 1000);
+  uint32_t most = engine_scale(6, 1000, 1000);
 
   for (uint32_t nth = 1; nth <= count && nth <= most; nth++)
     for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++) {

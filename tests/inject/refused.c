@@ -4,6 +4,8 @@
  */
 #include "t_engine.h"
 
+#include <sys/resource.h>
+
 enum { PAGES = 4 };
 
 static unsigned char *p;
@@ -97,6 +99,34 @@ sections_are_refused(void) {
   options = (struct softmap_recover_options){ .size = 1 };
   T_ROW("options of another version", softmap_recover(section.name, &options), EINVAL);
   T_ROW("recover what isn't there", softmap_recover("none", NULL), ENOENT);
+  T_ROW("recover what has no section's name", softmap_recover("../none", NULL), ENOENT);
+}
+
+/* Farther than a section can reach, whatever the file system allows. */
+static void
+offsets_are_refused(void) {
+  fd = t_tmpfile(NULL, (off_t)t_pages(PAGES));
+  T_ROW("control", AS_RESULT(mmap(NULL, t_pages(1), RW, MAP_SHARED, fd, (off_t)1 << 30)), 0);
+  if (sizeof(off_t) > 4)
+    T_ROW("beyond", AS_RESULT(mmap(NULL, t_pages(1), RW, MAP_SHARED, fd, (off_t)1 << 50)),
+          EOVERFLOW);
+}
+
+/* Not even the page by which a forked child is told from its parent. */
+static void
+no_memory_to_begin_with(void) {
+  struct rlimit limit;
+  rlim_t before;
+
+  fd = t_tmpfile(NULL, (off_t)t_pages(PAGES));
+  T_OK(getrlimit(RLIMIT_AS, &limit));
+  before = limit.rlim_cur;
+  limit.rlim_cur = 1;
+  T_OK(setrlimit(RLIMIT_AS, &limit));
+  T_ROW("without memory", AS_RESULT(mmap(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0)), ENOMEM);
+  limit.rlim_cur = before;
+  T_OK(setrlimit(RLIMIT_AS, &limit));
+  T_ROW("control", AS_RESULT(mmap(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0)), 0);
 }
 
 /* The host does it, and says what is wrong. */
@@ -129,6 +159,8 @@ static const struct t_case cases[] = {
   T_CASE(pins_are_refused),
   T_CASE(advice_is_refused),
   T_CASE(sections_are_refused),
+  T_CASE(offsets_are_refused),
+  T_CASE(no_memory_to_begin_with),
   T_CASE_MAPS_NOTHING(nothing_is_mapped_yet),
 };
 T_MAIN(cases)
