@@ -180,10 +180,11 @@ first_thread_start(void) {
 static void *
 first_thread(void *arg) {
   (void)arg;
-  keeper.start_error = first_thread_start();
-  atomic_store(&keeper.ready, keeper.start_error ? 2 : 1);
-  host_wake(&keeper.ready, INT_MAX);
-  if (keeper.start_error)
+  int error = first_thread_start();
+  keeper.start_error = error;
+  atomic_store(&keeper.ready, error ? 2 : 1);
+  host_wake(&keeper.ready, INT_MAX); /* from here on it may be another start's */
+  if (error)
     return NULL;
   serve_for_ever(true);
   return NULL;
