@@ -89,6 +89,7 @@ try_all(bool is_traced, off_t size, unsigned least_fired, unsigned least_failed)
   struct cell control = { .rule = { .nth = UINT32_MAX, .times = 1 }, .is_traced = is_traced };
   uint32_t counts[HOST_CALL_COUNT];
   uint32_t most = is_traced ? 2 : engine_scale(8, 1000, 1000); /* a trace is begun before all else */
+  uint32_t in_full = engine_scale(2, 1000, 1000);              /* with all errors */
 
   seen = t_common(sizeof *seen, &(int){ 0 });
   fd = t_tmpfile(path, (off_t)t_pages(PAGES));
@@ -99,7 +100,7 @@ try_all(bool is_traced, off_t size, unsigned least_fired, unsigned least_failed)
   for (int site = 0; site < HOST_CALL_COUNT; site++)
     for (uint32_t nth = 1; nth <= counts[site] && nth <= most; nth++)
       for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++)
-        for (int persistently = 0; persistently < 2; persistently++) {
+        for (int persistently = 0; persistently < (nth <= in_full ? 2 : i == 0); persistently++) {
           int error = host_errors[site][i];
           struct cell cell = { host_error_rule((enum host_call)site, nth, error, persistently),
                                error == SHORT ? 0 : error, is_traced };

@@ -349,8 +349,8 @@ run_fork(void) {
     matrix_try(&scenario);                                                                         \
   }
 
-SCENARIO(mmap, nothing, 188, 0)
-SCENARIO(mmap_private, nothing, 188, 0)
+SCENARIO(mmap, nothing, 180, 0)
+SCENARIO(mmap_private, nothing, 180, 0)
 
 static void
 try_mmap_fixed(void) {
@@ -363,7 +363,7 @@ try_mmap_fixed(void) {
 }
 
 SCENARIO(second_mmap, stored, 44, 0)
-SCENARIO(munmap, stored, 96, 0)
+SCENARIO(munmap, stored, 88, 0)
 SCENARIO(munmap_part, stored_in_two_mappings, 44, 0)
 SCENARIO(munmap_middle, stored_in_two_mappings, 10, 0)
 SCENARIO(mprotect, stored, 8, 0)
@@ -371,8 +371,8 @@ SCENARIO(mremap, stored_with_a_place, 11, 0)
 SCENARIO(mremap_longer, half_stored, 10, 0)
 SCENARIO(mremap_shorter, stored, 40, 0)
 SCENARIO(msync, stored, 59, 0)
-SCENARIO(msync_async, stored, 54, 0)
-SCENARIO(msync_invalidate, stored, 76, 0)
+SCENARIO(msync_async, stored, 50, 0)
+SCENARIO(msync_invalidate, stored, 65, 0)
 SCENARIO(madvise, stored, 3, 0)
 SCENARIO(posix_madvise, stored, 0, 0)
 SCENARIO(mincore, stored, 6, 0)
@@ -381,14 +381,14 @@ SCENARIO(sync_all, stored, 57, 0)
 SCENARIO(pin, matrix_map, 8, 0)
 SCENARIO(dirty, stored, 0, 0)
 SCENARIO(pages, stored, 0, 0)
-SCENARIO(sections, stored, 71, 0)
-SCENARIO(section_view, stored, 78, 0)
-SCENARIO(recover, stored_by_a_dead_process, 195, ECANCELED)
+SCENARIO(sections, stored, 62, 0)
+SCENARIO(section_view, stored, 70, 0)
+SCENARIO(recover, stored_by_a_dead_process, 185, ECANCELED)
 SCENARIO(load, on_touch, 11, EFAULT)
 SCENARIO(store, on_touch, 13, EFAULT)
 SCENARIO(store_run, matrix_map, 8, EFAULT)
 SCENARIO(msync_ahead, stored_in_order, 45, 0)
-SCENARIO(msync_merge, merged, 80, 0)
+SCENARIO(msync_merge, merged, 68, 0)
 
 static void
 try_growth(void) {

@@ -217,18 +217,22 @@ count_calls(const struct scenario *scenario, uint32_t counts[HOST_CALL_COUNT]) {
   end();
 }
 
+/* make check takes the first six calls of each site, the later ones of them with one error, once. */
 static void
 try_site(const struct scenario *scenario, enum host_call site, uint32_t count,
          struct held *before) {
-  uint32_t most = engine_scale(6, 1000, 1000);
+  uint32_t most = engine_scale(6, 1000, 1000), in_full = engine_scale(2, 1000, 1000);
 
   for (uint32_t nth = 1; nth <= count && nth <= most; nth++)
     for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++) {
       struct cell cell = { scenario, site, nth, host_errors[site][i], false };
 
+      if (nth > in_full && i > 0)
+        break;
       try_cell(&cell, before);
       cell.persistently = true;
-      try_cell(&cell, before);
+      if (nth <= in_full)
+        try_cell(&cell, before);
     }
 }
 
