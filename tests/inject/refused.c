@@ -102,6 +102,30 @@ sections_are_refused(void) {
   T_ROW("recover what has no section's name", softmap_recover("../none", NULL), ENOENT);
 }
 
+/* What can't be read isn't given up while somebody is in it. */
+static void
+damaged_section_in_use_is_kept(void) {
+  const struct softmap_recover_options discard = { .size = sizeof discard,
+                                                   .flags = SOFTMAP_RECOVER_DISCARD };
+  struct softmap_section section;
+  char control[2 * T_PATH];
+  unsigned char version, wrong;
+  int file;
+
+  p = T_MAP_NEW(NULL, &fd, PAGES);
+  T_EQ(softmap_sections(&section, 1), 1);
+  (void)snprintf(control, sizeof control, "%s/%s/control", getenv("SOFTMAP_DIR"), section.name);
+  file = t_open(control, O_RDWR);
+  T_EQ(pread(file, &version, 1, 8), 1);
+  wrong = (unsigned char)(version + 1);
+  T_EQ(pwrite(file, &wrong, 1, 8), 1);
+  T_ROW("damaged", softmap_recover(section.name, &discard), EBUSY);
+  T_EQ(pwrite(file, &version, 1, 8), 1);
+  PUT(p, 'k');
+  T_ROW("control: it is used on", msync(p, t_pages(PAGES), MS_SYNC), 0);
+  T_FILE_BYTE(fd, 0, 'k');
+}
+
 /* Farther than a section can reach, whatever the file system allows. */
 static void
 offsets_are_refused(void) {
@@ -159,6 +183,7 @@ static const struct t_case cases[] = {
   T_CASE(pins_are_refused),
   T_CASE(advice_is_refused),
   T_CASE(sections_are_refused),
+  T_CASE(damaged_section_in_use_is_kept),
   T_CASE(offsets_are_refused),
   T_CASE(no_memory_to_begin_with),
   T_CASE_MAPS_NOTHING(nothing_is_mapped_yet),
