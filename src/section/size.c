@@ -132,7 +132,8 @@ append_run(struct section *section, uint64_t offset, uint64_t end) {
  * may be open already. */
 static int
 append(struct section *section, uint64_t first, uint64_t new_size) {
-  uint64_t at = first << host_config.page_shift;
+  unsigned shift = host_config.page_shift;
+  uint64_t at = first << shift;
   while (at < new_size) {
     uint64_t start, end;
     int error = data_of_file(section, at, new_size, &start, &end);
@@ -148,11 +149,9 @@ append(struct section *section, uint64_t first, uint64_t new_size) {
     if (error)
       return error;
     if (stamp_is_wanted(section))
-      error = stamp_pages(section, start >> host_config.page_shift,
-                          (end - start) >> host_config.page_shift, 0);
+      error = stamp_pages(section, start >> shift, (end - start) >> shift, 0);
     if (!error)
-      error =
-        publish_range(section, start >> host_config.page_shift, end >> host_config.page_shift);
+      error = publish_range(section, start >> shift, end >> shift);
     if (error)
       return error;
     at = end;
@@ -167,7 +166,7 @@ ungrow(struct section *section, uint64_t first, uint64_t npages) {
     if (atomic_load(section_state(section, page)) != PAGE_UNFILLED)
       atomic_store(section_state(section, page), PAGE_UNFILLED);
   if (host_resize(section->data_fd, first << host_config.page_shift))
-    host_yield(); /* a first store to them is refused all the same (fault/serve.c) */
+    return; /* a first store to them is refused all the same (fault/serve.c) */
 }
 
 static int
@@ -198,8 +197,7 @@ zero_tail(struct section *section, uint64_t size) {
   uint64_t end = pages_of(size) << host_config.page_shift;
   unsigned char *zeros = keeper_buffer();
   struct tail tail = { .is_stamped = false };
-  int tail_error =
-    size < end ? tail_begin(section, size >> host_config.page_shift, &tail) : 0;
+  int tail_error = size < end ? tail_begin(section, size >> host_config.page_shift, &tail) : 0;
   if (tail_error)
     return tail_error;
   while (size < end) {
