@@ -18,6 +18,7 @@ struct moving {
   uint64_t first;               /* page of the section at move->start */
   uint64_t old_npages, npages;
   void *addr;                   /* where it goes */
+  uint64_t moved;               /* pages of a private one that the host has moved already */
   void *part_addr;              /* for the keeper's job: */
   uint64_t part_first, part_npages;
   int prot, flags;
@@ -69,7 +70,7 @@ move_private(struct moving *moving) {
                            MREMAP_MAYMOVE | MREMAP_FIXED, there);
     if (error)
       return error;
-    i = end;
+    moving->moved = i = end;
   }
   return 0;
 }
@@ -186,7 +187,7 @@ stay(const struct moving *moving, const struct mapping *cut) {
   bool in_place = moving->addr == (void *)move->start && !move->is_copy;
   void *room = in_place ? (void *)move->end : moving->addr;
   uint64_t npages = in_place ? moving->npages - moving->old_npages : moving->npages;
-  if (!moving->from->is_shared)
+  if (moving->moved)
     return;
   if (npages && host_unmap(room, (size_t)npages << shift))
     host_yield(); /* stays as well, inaccessible */

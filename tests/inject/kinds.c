@@ -1,4 +1,4 @@
-/* kinds.c - the matrix of mappings of the other kinds: under the trackers watch and compare, and atomic ones;
+/* kinds.c - the matrix of mappings of the other kinds: under the trackers watch and compare, private and atomic;
  * alone, and with what a process that was killed has left.
  */
 #include "matrix.h"
@@ -197,6 +197,28 @@ run_merge_mmap(void) {
   return map_it(SOFTMAP_MAP_MERGE);
 }
 
+/* ---- Private ------------------------------------------------------------------------------------- */
+
+static void
+private_on_touch(void) {
+  T_OK(softmap_configure("fill", "touch"));
+  matrix.npages = MATRIX_PAGES;
+  matrix.p = T_MAP(NULL, t_pages(MATRIX_PAGES), RW, MAP_PRIVATE, matrix.fd, 0);
+  matrix.place = t_vacant(MATRIX_PAGES);
+}
+
+/* What isn't filled yet must be filled when it is touched, wherever it is. */
+static int
+run_private_mremap(void) {
+  void *p = mremap(matrix.p, t_pages(MATRIX_PAGES), t_pages(MATRIX_PAGES),
+                   MREMAP_MAYMOVE | MREMAP_FIXED, matrix.place);
+
+  if (p == MAP_FAILED)
+    return errno;
+  matrix.p = p;
+  return 0;
+}
+
 /* ---- Atomic ------------------------------------------------------------------------------------ */
 
 static void
@@ -278,6 +300,7 @@ SCENARIO(watch_growth, watched_longer_file, 30, EFAULT)
 SCENARIO(compare_mmap, compared_nothing, 60, 0)
 SCENARIO(compare_store, compared_on_touch, 5, EFAULT)
 SCENARIO(compare_msync, compared_stored, 30, 0)
+SCENARIO(private_mremap, private_on_touch, 8, 0)
 SCENARIO(merge_mmap, nothing, 60, 0)
 SCENARIO(atomic_mmap, nothing, 60, 0)
 SCENARIO(atomic_mmap_of_the_dead, atomic_stored_by_a_dead_process, 60, EBUSY)
@@ -298,6 +321,7 @@ static const struct t_case cases[] = {
   T_CASE(try_compare_mmap),
   T_CASE(try_compare_store),
   T_CASE(try_compare_msync),
+  T_CASE(try_private_mremap),
   T_CASE(try_merge_mmap),
   T_CASE(try_atomic_mmap),
   OF_THE_DEAD(try_atomic_mmap_of_the_dead),
