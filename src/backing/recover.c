@@ -263,7 +263,9 @@ discard_damaged_job(void *arg) {
   bool is_alive = false;
   int fds[3];
   int root;
-  int error = directory_open(&root);
+  int error = section_each(is_ours, (void *)(uintptr_t)name); /* of our own lock nobody tells us */
+  if (!error)
+    error = directory_open(&root);
   if (error)
     return error;
   int open_error = files_open_named(root, name, O_RDWR, fds);
