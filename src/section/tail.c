@@ -22,8 +22,8 @@ tail_begin(struct section *section, uint64_t page, struct tail *tail) {
   int error = judge_page(section, page, &stored);
   if (error || stored)
     return error;
-  error = data_read(section, tail_copy(), host_config.page_size, page << host_config.page_shift,
-                    &got);
+  error =
+      data_read(section, tail_copy(), host_config.page_size, page << host_config.page_shift, &got);
   if (error || got < host_config.page_size)
     return error;
   struct stamp was = stamp_get(section, page);
