@@ -120,7 +120,7 @@ function begin_picture(g, height) {
   print "set terminal svg size 1060," height " font \"sans,13\" background \"white\" noenhanced"
   print "set output \"" out "/" file_name(title[g]) ".svg\""
   print "set label 1 \"" heading(title[g]) "\" at screen 0.5,screen 1 offset 0,-1.2 center font \",16\""
-  print "set label 2 \"" machine "; medians of " rounds " rounds, with their quartiles\" " \
+  print "set label 2 \"" machine "; medians of " rounds (rounds == 1 ? " round" : " rounds") ", with their quartiles\" " \
     "at screen 0.5,screen 1 offset 0,-2.5 center font \",11\" tc rgb \"#555555\""
   print "set tmargin 4.5"
   print "set border lc rgb \"#888888\""
