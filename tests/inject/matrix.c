@@ -349,8 +349,8 @@ run_fork(void) {
     matrix_try(&scenario);                                                                         \
   }
 
-SCENARIO(mmap, nothing, 160, 0)
-SCENARIO(mmap_private, nothing, 160, 0)
+SCENARIO(mmap, nothing, 178, 0)
+SCENARIO(mmap_private, nothing, 174, 0)
 
 static void
 try_mmap_fixed(void) {
