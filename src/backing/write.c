@@ -95,7 +95,7 @@ write_chunk(struct section *section, const unsigned char *fence, uint64_t first,
   *done = error ? put >> host_config.page_shift : n;
   counter_add(COUNT_WRITES, 1);
   counter_add(COUNT_BYTES_WRITTEN, error ? put : len);
-  for (uint64_t i = 0; i < *done && has_place; i++)
+  for (uint64_t i = 0; i < n && i < *done && has_place; i++)
     if (atomic_load(section_lane(section, first + i)) & LANE_WRITING)
       stamp_set(section, first + i, stamps[i]);
   return error;

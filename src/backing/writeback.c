@@ -167,7 +167,7 @@ static void
 find_same(struct section *section, const struct span *span, bool *same) {
   uint8_t was[TRACK_GROUP];
   unsigned char *at;
-  memcpy(was, span->was, span->n);
+  memcpy(was, span->was, (size_t)span->n);
   if (!section_merges(section) && !window_cover(section, span->first, span->n, &at))
     settle_peek(section, span->first, span->n, at, was);
   settle_compare(section, span->first, span->n, was, same);
