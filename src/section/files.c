@@ -150,7 +150,22 @@ files_remove(struct section *section) {
 
 /* ---- Sweeping ------------------------------------------------------------------------------ */
 
-/* A maker claims the first lane; while we have it, it can't go on. */
+/* Does the name still lead to this directory? */
+static bool
+is_named(int root, const char *name, int directory) {
+  struct host_stat here, there;
+  int fd;
+  if (open_checked(&fd, root, name, O_RDONLY | O_DIRECTORY, S_IFDIR))
+    return false;
+  int error = host_stat_fd(fd, &there);
+  if (!error)
+    error = host_stat_fd(directory, &here);
+  int close_error = host_close(fd);
+  return !error && !close_error && here.device == there.device && here.inode == there.inode;
+}
+
+/* A maker claims the first lane before it gives the directory its name: while we have that lane, it
+ * can't.  It may have done so since we opened the directory, and have left a section that lives on. */
 static int
 sweep(int root, const char *name) {
   int directory, control;
@@ -162,7 +177,7 @@ sweep(int root, const char *name) {
     error = host_remove_dir(root, name);
   else if (!error) {
     error = host_byte_lock(control, CONTROL_LOCK_LANE);
-    if (!error)
+    if (!error && is_named(root, name, directory))
       error = files_remove_named(root, name, directory);
     int close_error = host_close(control);
     error = error ? error : close_error;

@@ -281,6 +281,66 @@ maker_killed_half_way(void) {
   T_CHECK(killed > 20);
 }
 
+/* Asked to map, and stopped behind the nth call of the site? */
+static bool
+maps_and_stops(const struct t_stranger *s, enum host_call site, uint32_t nth) {
+  S_ASK(*s, stranger_arm_stop, site, nth);
+  t_ask_begin(T_HERE, s, map_and_disarm, 2, S_SHARED, path);
+  return T_HAS_STOPPED(*s);
+}
+
+static void
+goes_on(const struct t_stranger *s) {
+  T_OK(kill(s->pid, SIGCONT));
+}
+
+/* One that wants to make the section finds another one's half made, stops, and goes on when that one
+ * has made it and gone, and a third one lives in it. */
+static bool
+late_maker(enum host_call site, uint32_t nth) {
+  struct t_stranger maker = t_stranger(), late = t_stranger(), member = t_stranger();
+  bool stopped;
+
+  fd = t_tmpfile(path, (off_t)t_pages(2));
+  T_CHECK(maps_and_stops(&maker, HOST_CALL_resize, 1));
+  stopped = maps_and_stops(&late, site, nth);
+  goes_on(&maker);
+  T_OK(t_answer(T_HERE, &maker));
+  T_OK(S_MAP(member, path, 2, S_SHARED));
+  T_OK(S_UNMAP(maker));
+  T_OK(S_STORE(member, 0, 'm'));
+  if (stopped)
+    goes_on(&late);
+  T_OK(t_answer(T_HERE, &late));
+  T_EQ(S_LOAD(late, 0), 'm');
+  T_OK(S_STORE(late, 1, 'l'));
+  T_EQ(S_LOAD(member, 1), 'l');
+  T_OK(S_UNMAP(late));
+  T_OK(S_UNMAP(member));
+  T_FILE_BYTE(fd, 0, 'm');
+  T_FILE_BYTE(fd, 1, 'l');
+  T_SWEEP(member);
+  T_NOTHING_LEFT();
+  T_DISMISS(maker);
+  T_DISMISS(late);
+  T_DISMISS(member);
+  (void)close(fd);
+  return stopped;
+}
+
+static void
+late_maker_leaves_others_alone(void) {
+  static const enum host_call sites[] = { HOST_CALL_open, HOST_CALL_list, HOST_CALL_stat_fd,
+                                          HOST_CALL_byte_lock, HOST_CALL_close };
+  unsigned stopped = 0;
+
+  for (size_t i = 0; i < sizeof sites / sizeof *sites; i++)
+    for (uint32_t nth = 1; nth < 40 && late_maker(sites[i], nth); nth++)
+      stopped++;
+  t_note("stopped %u times", stopped);
+  T_CHECK(stopped > 20);
+}
+
 static const struct t_case cases[] = {
   T_CASE(page_open_elsewhere_is_written_and_stays_dirty),
   T_CASE(store_into_a_page_that_both_fill_survives),
@@ -288,5 +348,6 @@ static const struct t_case cases[] = {
   T_CASE_MAPS_NOTHING(all_come_at_once),
   T_CASE_MAPS_NOTHING(coming_meets_going),
   T_CASE_MAPS_NOTHING(maker_killed_half_way),
+  T_CASE_MAPS_NOTHING(late_maker_leaves_others_alone),
 };
 T_MAIN(cases)

@@ -7,7 +7,6 @@
  */
 #include "sections.h"
 
-#include <poll.h>
 
 enum { PAGES = 8, MORE_PAGES = 12, CALLS_MAX = 60 };
 
@@ -273,17 +272,8 @@ kill_alone(const struct act *act, intmax_t site, intmax_t nth, const struct t_st
 /* Was it stopped? Otherwise it has answered. */
 static bool
 act_and_stop(const struct t_stranger *victim, const struct act *act, intmax_t site, intmax_t nth) {
-  struct pollfd answer = { .fd = victim->fd, .events = POLLIN };
-  int status;
-  pid_t pid;
-
   t_ask_begin(T_HERE, victim, act_armed, site | act_number(act) << 8, nth | STOP, path);
-  do {
-    T_CHECK(poll(&answer, 1, 1) >= 0);
-    pid = waitpid(victim->pid, &status, WNOHANG | WUNTRACED);
-    T_CHECK(pid == 0 || (pid == victim->pid && WIFSTOPPED(status)));
-  } while (pid == 0 && answer.revents == 0);
-  return pid != 0;
+  return T_HAS_STOPPED(*victim);
 }
 
 static bool

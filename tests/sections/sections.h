@@ -8,6 +8,7 @@
 #include "t_strangers.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -40,6 +41,24 @@ stranger_arm_stop(intmax_t site, intmax_t nth, const char *text) {
   inject_arm(&rule);
   return 0;
 }
+
+/* The stranger was asked: is it stopped? Otherwise it has answered. */
+static inline bool
+has_stopped(struct t_at at, const struct t_stranger *s) {
+  struct pollfd answer = { .fd = s->fd, .events = POLLIN };
+  int status;
+  pid_t pid;
+
+  do {
+    if (poll(&answer, 1, 1) < 0)
+      t_fail(at, "poll: errno %d", errno);
+    pid = waitpid(s->pid, &status, WNOHANG | WUNTRACED);
+    if (pid < 0 || (pid > 0 && !WIFSTOPPED(status)))
+      t_fail(at, "waitpid: %d, status %#x", (int)pid, (unsigned)status);
+  } while (pid == 0 && answer.revents == 0);
+  return pid != 0;
+}
+#define T_HAS_STOPPED(s) has_stopped(T_HERE, &(s))
 
 static inline intmax_t
 stranger_configure(intmax_t a, intmax_t b, const char *name_value) {
