@@ -96,8 +96,8 @@ files_open(struct section *section) {
 int
 files_open_twins(struct section *section, int *out) {
   int fd;
-  int error = host_open(&fd, section->dir_fd, TWINS_NAME,
-                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int error =
+      host_open(&fd, section->dir_fd, TWINS_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (error)
     return error;
   error = check(fd, S_IFREG);

@@ -7,7 +7,6 @@
  */
 #include "sections.h"
 
-
 enum { PAGES = 8, MORE_PAGES = 12, CALLS_MAX = 60 };
 
 static char path[T_PATH];
