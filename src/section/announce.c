@@ -116,6 +116,8 @@ make(struct announcement *own, const struct text *directory) {
   text_add_number(&own->name, identity.pid);
   text_add(&own->name, "-");
   text_add_hex(&own->name, identity.start_ticks);
+  text_add(&own->name, "-");
+  text_add_hex(&own->name, host_now_ns()); /* no name comes twice: who sweeps removes by name */
   text_add(&own->name, directory->at);
   error = open_place(&own->place);
   if (error)

@@ -3,7 +3,7 @@
  * Section directories are closed to others, so two users who map one file would have two copies
  * of it without knowing.  Each process that has sections keeps a file that others can read,
  *
- *   /dev/shm/softmap-open-USER/PID-START-DIRECTORY
+ *   /dev/shm/softmap-open-USER/PID-START-NOW-DIRECTORY
  *
  * and has a lock on two bytes of it for each section: "has it" and "may write it".  They go with
  * the process.  (By a number made of the file's identity: one descriptor for all sections.)
