@@ -23,13 +23,22 @@ file_look(struct section *section) {
   return section_follow(section, &changed);
 }
 
+static void
+vouch(struct control *control, uint32_t doubts) {
+  uint32_t now = atomic_load(&control->mtime_vouched);
+  while ((int32_t)(doubts - now) > 0 &&
+         !atomic_compare_exchange_weak(&control->mtime_vouched, &now, doubts))
+    ;
+}
+
 int
 file_remember(struct section *section, int fd) {
   struct host_stat stat;
   uint64_t seen;
+  uint32_t doubts = atomic_load(&section->control->mtime_doubts); /* later ones may write later */
   int error = section_note_mtime(section, fd, &stat, &seen);
   if (!error)
-    atomic_store(&section->control->mtime_unsure, 0);
+    vouch(section->control, doubts);
   return error;
 }
 

@@ -116,11 +116,15 @@ open_file(struct section *section, const struct control *header) {
 
 /* We are in it, alone: what is to be done? */
 static int
-choose(struct work *work, bool dead_writing) {
+choose(struct work *work) {
   const struct recover *recover = work->recover;
   struct section *section = work->section;
+  struct lane_census others;
+  enum life_left left;
   int file_error = open_file(section, section->control);
-  enum life_left left = life_judge(section, dead_writing);
+  int error = life_judge(section, &others, &left);
+  if (error || others.members)
+    return error ? error : EBUSY;
   if (recover->discard)
     return 0;
   if (left == LIFE_LEFT_DAMAGED)
@@ -156,7 +160,7 @@ enter(struct work *work) {
   if (!error)
     error = lane_enter(section);
   if (!error)
-    error = choose(work, others.dead_writing);
+    error = choose(work);
   if (error == EINVAL)
     life_leave_as_it_is(section);
   else if (error)

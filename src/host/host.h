@@ -212,8 +212,8 @@ struct host_identity {
   uint64_t pid, start_ticks, boot[2], pid_namespace;
 };
 SOFTMAP_MUST_CHECK int host_identity(struct host_identity *out);
-/* Are all threads of that process of this pid namespace stopped (SIGSTOP, a debugger)?  False also
- * for one that ended, is another one by now, or can't be looked at. */
+/* Does none of that process's threads run: it is stopped (SIGSTOP, a debugger), or has ended?  False
+ * also if it is of another pid namespace, or can't be looked at. */
 bool host_is_stopped(const struct host_identity *process);
 uid_t host_user(void); /* effective */
 /* pthread_atfork whose functions stay registered to the very end: libc forgets those of a library

@@ -4,7 +4,9 @@
  */
 #include "host/host_linux.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -75,6 +77,12 @@ look_at_thread(const char *name, void *arg) {
   return 0;
 }
 
+/* Nothing to be read may also mean that we may not look. */
+static bool
+has_ended(uint64_t pid) {
+  return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
 bool
 host_is_stopped(const struct host_identity *process) {
   char path[PATH_SIZE];
@@ -84,10 +92,12 @@ host_is_stopped(const struct host_identity *process) {
   int saved = errno;
   bool is_here =
       fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 && own.st_ino == process->pid_namespace;
-  errno = saved;
   path_of_process(path, process->pid, "/stat");
-  if (!is_here || start_of(fields_of(path, text)) != process->start_ticks)
-    return false;
+  const char *fields = is_here ? fields_of(path, text) : NULL;
+  bool is_ended = is_here && (fields != NULL ? start_of(fields) != process->start_ticks
+                                             : has_ended(process->pid));
+  errno = saved;
   path_of_process(path, process->pid, "/task");
-  return host_each_name(path, look_at_thread, &threads) == 0 && !threads.any_runs;
+  return is_ended || (fields != NULL && host_each_name(path, look_at_thread, &threads) == 0 &&
+                      !threads.any_runs);
 }

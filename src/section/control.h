@@ -22,7 +22,7 @@
 #include "host/host.h"
 
 #define CONTROL_MAGIC "softmap\1"
-#define CONTROL_VERSION 4
+#define CONTROL_VERSION 5
 #define CONTROL_UNIT ((uint64_t)1 << 16)
 #define EXTENT_SHIFT 16 /* pages of extent 0 */
 #define EXTENT_MAX 21
@@ -50,7 +50,7 @@ struct lane_record {
   _Atomic uint32_t arriving; /* children that it forked and that have no lane yet */
   _Atomic uint32_t flushing; /* 1: pages may be flushing in its hand */
   _Atomic uint32_t kind;     /* SECTION_*: of its shared mappings */
-  _Atomic uint64_t watches; /* not 0: pages of it may be watched; another number each time */
+  _Atomic uint64_t watches;  /* not 0: pages of it may be watched; another number each time */
   uint64_t reserved[1];
 };
 
@@ -64,9 +64,11 @@ _Static_assert(sizeof(struct lane_record) == 64, "as laid out above, on every ma
 /* control->watch.  WATCHED and MERGED exclude each other, as long as the section lives: what the
  * kernel lets be stored to has no twin. */
 #define CONTROL_WATCHED 1 /* stores may happen that no state tells of: everybody keeps stamps */
-#define CONTROL_CUT 2     /* the file was cut off while somebody watched: its kernel may tell of
+#define CONTROL_CUT                                                                                \
+  2 /* the file was cut off while somebody watched: its kernel may tell of
                              stores to pages that are gone, or new by now */
-#define CONTROL_MERGED 4  /* only changed bytes are to be written: each page has a twin before it is
+#define CONTROL_MERGED                                                                             \
+  4 /* only changed bytes are to be written: each page has a twin before it is
                              opened */
 
 struct control {
@@ -81,7 +83,7 @@ struct control {
   _Atomic uint64_t mtime_ns; /* of the file after our last write or look; 0: unknown */
   _Atomic uint64_t life;     /* LIFE_* */
   _Atomic uint32_t
-      mtime_unsure;         /* 1: a dead process was just writing, and its lane is used again */
+      mtime_doubts;         /* how many died while they wrote, and have their lane used again */
   _Atomic uint32_t cutting; /* 1: what lies past the end isn't cut off everywhere yet */
   _Atomic uint64_t past_low, past_high; /* pages past the end that may be open in some lane:
                                            [low, high), empty if high is 0 */
@@ -90,12 +92,21 @@ struct control {
   _Atomic uint64_t watch;   /* CONTROL_WATCHED, CONTROL_CUT, CONTROL_MERGED */
   _Atomic uint32_t atomic;  /* 1: a sync is all or nothing (section/kind.h) */
   _Atomic uint32_t settled; /* 0: who joins looks for a journal first */
-  char path[1024];                      /* of the file when the section was made; for people */
+  _Atomic uint32_t
+      mtime_vouched; /* so many of mtime_doubts came before the last look at the file */
+  uint32_t reserved;
+  char path[1024]; /* of the file when the section was made; for people */
 };
 
 _Static_assert(offsetof(struct control, size) == 72 && offsetof(struct control, past_low) == 104 &&
-                 sizeof(struct control) == 1168,
+                   sizeof(struct control) == 1176,
                "no padding that depends on the machine");
+
+/* Was the file written by somebody who died before mtime_ns told of it? */
+static inline bool
+control_mtime_is_unsure(const struct control *control) {
+  return atomic_load(&control->mtime_vouched) != atomic_load(&control->mtime_doubts);
+}
 
 static inline uint64_t
 control_pages(uint64_t size, uint64_t page_size) {

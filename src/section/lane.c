@@ -97,15 +97,20 @@ judge_owner_before(struct section *section) {
   return error ? error : judge_own(section);
 }
 
-/* Ours is locked: make it known, and rid it of what an owner before us left. */
+/* Ours is locked: make it known, and rid it of what an owner before us left.  Who finds its marks
+ * meanwhile, and us stopped, takes them over: so whose it is comes first. */
 static int
-lane_take_over(struct section *section) {
+lane_take_over(struct section *section, const struct host_identity *identity) {
   struct lane_record *record = lane_record(section, section->lane);
+  record->pid = identity->pid;
+  record->start_ticks = identity->start_ticks;
+  record->pid_namespace = identity->pid_namespace;
   atomic_store(&record->leaving, 0);
   atomic_store(&record->arriving, 0);
   atomic_store(&record->flushing, 0);
-  if (atomic_exchange(&record->writing, 0))
-    atomic_store(&section->control->mtime_unsure, 1);
+  if (atomic_load(&record->writing)) /* the doubt comes first: see lane_look */
+    atomic_fetch_add(&section->control->mtime_doubts, 1);
+  atomic_store(&record->writing, 0);
   uint32_t lanes = atomic_load(&section->control->lanes);
   while (lanes <= section->lane &&
          !atomic_compare_exchange_weak(&section->control->lanes, &lanes, section->lane + 1))
@@ -122,22 +127,19 @@ lane_take_over(struct section *section) {
   error = lane_clean(section, section->lane);
   if (!error)
     atomic_store(&record->watches, 0);
-  struct host_identity identity = { 0 };
-  if (!error)
-    error = host_identity(&identity);
-  record->pid = identity.pid;
-  record->start_ticks = identity.start_ticks;
-  record->pid_namespace = identity.pid_namespace;
   atomic_store(&record->used, !error);
   return error;
 }
 
 static int
 claim(struct section *section) {
-  int error = lane_lock_free_one(section, &section->lane);
+  struct host_identity identity;
+  int error = host_identity(&identity);
+  if (!error)
+    error = lane_lock_free_one(section, &section->lane);
   if (error)
     return error;
-  error = lane_take_over(section);
+  error = lane_take_over(section, &identity);
   if (error && host_byte_unlock(section->control_fd, CONTROL_LOCK_LANE + section->lane))
     return error; /* closing the descriptor drops it */
   atomic_store(&section->has_lane, !error);
@@ -351,7 +353,7 @@ lane_dead_watches(struct section *section, uint32_t lane, uint64_t *token) {
   uint64_t now = atomic_load(&lane_record(section, lane)->watches);
   bool is_alive = false;
   int error =
-    now ? host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive) : 0;
+      now ? host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive) : 0;
   *token = is_alive ? 0 : now;
   return error;
 }
@@ -423,7 +425,7 @@ lane_take_mark(struct section *section, uint64_t page, uint8_t bit, uint32_t lan
 
 int
 lane_look(struct section *section, struct lane_census *out) {
-  *out = (struct lane_census){ .dead_writing = atomic_load(&section->control->mtime_unsure) };
+  *out = (struct lane_census){ 0 };
   uint32_t lanes = atomic_load(&section->control->lanes);
   for (uint32_t lane = 0; lane < lanes && lane < LANE_MAX; lane++) {
     const struct lane_record *record = lane_record(section, lane);
@@ -441,7 +443,9 @@ lane_look(struct section *section, struct lane_census *out) {
     out->staying += is_alive && !atomic_load(&record->leaving);
     out->staying += is_alive ? atomic_load(&record->arriving) : 0;
     out->dead += !is_alive && atomic_load(&record->used);
-    out->dead_writing |= !is_alive && atomic_load(&record->writing);
+    /* Its new owner, who is just joining, may not have got that far. */
+    out->dead_writing |= !is_member && atomic_load(&record->writing);
   }
+  out->dead_writing |= control_mtime_is_unsure(section->control);
   return 0;
 }

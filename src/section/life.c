@@ -109,8 +109,8 @@ is_damaged(struct section *section) {
   if (is_data_short(section))
     return true;
   for (uint64_t page = 0; page < npages; page++)
-    if (page % SUMMARY_PAGES == 0 && !(atomic_load(section_summary(section, page)) &
-                                       (SUMMARY_DIRTY | SUMMARY_WATCHED)))
+    if (page % SUMMARY_PAGES == 0 &&
+        !(atomic_load(section_summary(section, page)) & (SUMMARY_DIRTY | SUMMARY_WATCHED)))
       page += SUMMARY_PAGES - 1;
     else if (!page_is_state(atomic_load(section_state(section, page))))
       return true;
@@ -125,14 +125,49 @@ is_unchanged(struct section *section, bool dead_writing) {
          survey_is_unchanged(section->control, &file, dead_writing);
 }
 
-enum life_left
-life_judge(struct section *section, bool dead_writing) {
+static enum life_left
+judge_as(struct section *section, bool dead_writing) {
   if (is_damaged(section) || judge_dead(section))
     return LIFE_LEFT_DAMAGED;
   bool in_doubt = settle_all(section, 0, section_npages(section)) != 0;
   if (!in_doubt && !section_has_dirt(section))
     return LIFE_LEFT_CLEAN;
   return is_unchanged(section, dead_writing) ? LIFE_LEFT_DIRTY : LIFE_LEFT_CHANGED;
+}
+
+/* Who joins with us may be a member by now, and be writing: then its hand looks like somebody
+ * else's.  So "changed" counts only if nobody came meanwhile, stayed or not. */
+int
+life_judge(struct section *section, struct lane_census *others, enum life_left *out) {
+  int error = lane_look(section, others);
+  while (!error && !others->members) {
+    bool dead_writing = others->dead_writing;
+    uint64_t mtime = atomic_load(&section->control->mtime_ns);
+    *out = judge_as(section, dead_writing);
+    if (*out != LIFE_LEFT_CHANGED)
+      break;
+    error = lane_look(section, others);
+    if (others->dead_writing == dead_writing && atomic_load(&section->control->mtime_ns) == mtime)
+      break;
+  }
+  return error;
+}
+
+/* In our hand first, then a look at the lanes: what is watched can be stored to at any moment
+ * (track/watch.c, choose). */
+static void
+unfill_page(struct section *section, uint64_t page, uint8_t now) {
+  page_byte *lane = section_lane(section, page);
+  page_byte *state = section_state(section, page);
+  uint8_t filling = page_in_hand(PAGE_FILLING, section->lane);
+  bool is_watched = false;
+  atomic_fetch_or(lane, LANE_FILLING);
+  bool has = page_step(state, now, filling);
+  if (has && (atomic_load(section_summary(section, page)) & SUMMARY_WATCHED) &&
+      lane_any_other(section, page, LANE_WATCHED, &is_watched))
+    is_watched = true;
+  if ((atomic_fetch_and(lane, (uint8_t)~LANE_FILLING) & LANE_FILLING) && has)
+    page_step(state, filling, is_watched ? now : PAGE_UNFILLED);
 }
 
 /* A clean rest of a file that has changed: its pages are to be filled again.  Who joins with us may
@@ -142,17 +177,20 @@ unfill(struct section *section) {
   uint64_t npages = section_npages(section);
   atomic_store(&section->control->stale, 1);
   for (uint64_t page = 0; page < npages; page++) {
-    page_byte *state = section_state(section, page);
-    uint8_t now = atomic_load(state);
+    uint8_t now = atomic_load(section_state(section, page));
     if (page_is_filled(now) && !page_is_dirty(now))
-      page_step(state, now, PAGE_UNFILLED);
+      unfill_page(section, page, now);
   }
 }
 
 /* Nobody is in it but who is joining, too, and judges as we do. */
 static int
-judge(struct section *section, bool dead_writing, bool *left) {
-  enum life_left found = life_judge(section, dead_writing);
+judge(struct section *section, bool *left) {
+  struct lane_census others;
+  enum life_left found;
+  int error = life_judge(section, &others, &found);
+  if (error || others.members)
+    return error;
   kind_doubt(section);
   if (atomic_load(&section->control->atomic) && found != LIFE_LEFT_DAMAGED)
     found = LIFE_LEFT_CLEAN; /* what is dirty is given up */
@@ -235,7 +273,6 @@ life_arrive(struct section *section) {
 
 int
 life_join(struct section *section, bool *left) {
-  struct lane_census others;
   *left = false;
   int error = life_arrive(section);
   if (error == EPROTO)
@@ -244,9 +281,7 @@ life_join(struct section *section, bool *left) {
     return say_refused(section, ": its section is damaged; 'softmap recover' tells more");
   if (error)
     return error;
-  error = lane_look(section, &others);
-  if (!error && !others.members)
-    error = judge(section, others.dead_writing, left);
+  error = judge(section, left);
   if (!error)
     error = lane_enter(section);
   if (error == EBUSY)

@@ -329,9 +329,11 @@ SOFTMAP_MUST_CHECK int life_join(struct section *section, bool *left);
 /* The first half of it, without a word: a lane of ours in it, not yet a member.  EINVAL, EPROTO:
  * as control_check.  [keeper] */
 SOFTMAP_MUST_CHECK int life_arrive(struct section *section);
-/* What is it that no living member vouches for?  [keeper; arrived] */
+/* What is it that no living member vouches for?  *out says nothing if others->members tells that
+ * somebody does.  [keeper; arrived] */
 enum life_left { LIFE_LEFT_CLEAN, LIFE_LEFT_DIRTY, LIFE_LEFT_CHANGED, LIFE_LEFT_DAMAGED };
-enum life_left life_judge(struct section *section, bool dead_writing);
+SOFTMAP_MUST_CHECK int life_judge(struct section *section, struct lane_census *others,
+                                  enum life_left *out);
 /* With a lane of ours alive: see to it that the section stays.  EAGAIN: it was removed. [keeper] */
 SOFTMAP_MUST_CHECK int life_keep(struct section *section);
 /* Leave, and remove the section if we were the last.  EAGAIN: we are, and there is dirt in it; we

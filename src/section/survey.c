@@ -104,7 +104,7 @@ look(const int fds[3], struct survey *survey) {
     return ENOENT;
   if (got < sizeof survey->header || fds[2] < 0)
     return EINVAL;
-  bool dead_writing = atomic_load(&survey->header.mtime_unsure);
+  bool dead_writing = control_mtime_is_unsure(&survey->header);
   error = control_check(&survey->header, stat.size);
   if (!error)
     error = count_lanes(fds[1], survey, &dead_writing);
