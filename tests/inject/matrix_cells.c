@@ -87,31 +87,17 @@ complain(const struct cell *cell, const char *what, long got, long want) {
   failed++;
 }
 
-void
-matrix_map(void) {
-  matrix.npages = MATRIX_PAGES;
-  matrix.p = T_MAP(NULL, t_pages(MATRIX_PAGES), RW, MAP_SHARED, matrix.fd, 0);
-}
-
-void
-matrix_store(void) {
-  matrix.value++;
-  for (size_t i = 0; i < MATRIX_PAGES; i += i % 3 + 1) {
-    matrix.model[i] = (unsigned char)(matrix.value % 250 + 1);
-    if (matrix.p != NULL)
-      PUT(matrix.p + t_pages(i), matrix.model[i]);
-  }
-}
-
 static void
 begin(const struct scenario *scenario) {
   T_EQ(ftruncate(matrix.fd, (off_t)t_pages(MATRIX_PAGES)), 0);
   for (size_t i = 0; i < MATRIX_PAGES; i++) {
     matrix.model[i] = (unsigned char)(i + 1);
-    T_EQ(pwrite(matrix.fd, &matrix.model[i], 1, (off_t)t_pages(i)), 1);
+    matrix_write_byte(i);
   }
   matrix.p = matrix.other = NULL;
-  scenario->prepare();
+  matrix.npages = MATRIX_PAGES;
+  if (scenario->prepare != NULL)
+    scenario->prepare();
 }
 
 static bool
@@ -139,14 +125,13 @@ check_memory(const struct cell *cell) {
 
 static void
 check_contents(const struct cell *cell) {
-  unsigned char byte;
-
   check_memory(cell);
   /* An error that could not be reported earlier comes first. */
   if (softmap_sync_all() != 0 && softmap_sync_all() != 0)
     complain(cell, "sync_all: errno", errno, 0);
   for (size_t i = 0; i < MATRIX_PAGES; i++) {
-    T_EQ(pread(matrix.fd, &byte, 1, (off_t)t_pages(i)), 1);
+    unsigned char byte = matrix_file_byte(i);
+
     if (byte != matrix.model[i])
       complain(cell, "the file holds", byte, matrix.model[i]);
   }
@@ -255,5 +240,7 @@ matrix_try(const struct scenario *scenario) {
          failed);
   if (fired < scenario->least_cells)
     t_fail(T_HERE, "%s: only %u cells, wanted %u", scenario->name, fired, scenario->least_cells);
+  if (matrix.end != NULL)
+    matrix.end();
   (void)close(matrix.fd);
 }
