@@ -111,7 +111,8 @@ static int
 run_madvise(void) {
   int result = matrix_result(madvise(matrix.p, t_pages(MATRIX_PAGES), MADV_DONTNEED));
 
-  return result != 0 ? result : matrix_result(madvise(matrix.p, t_pages(MATRIX_PAGES), MADV_WILLNEED));
+  return result != 0 ? result
+                     : matrix_result(madvise(matrix.p, t_pages(MATRIX_PAGES), MADV_WILLNEED));
 }
 
 static int
@@ -276,38 +277,22 @@ SCENARIO(growth_store, longer_file, run_growth_store, 32, EFAULT)
 SCENARIO(fork, matrix_stored, run_fork, 23, 0)
 
 static const struct t_case cases[] = {
-  T_CASE(try_mmap),
-  T_CASE(try_mmap_private),
-  T_CASE(try_mmap_fixed),
-  T_CASE(try_second_mmap),
-  T_CASE(try_munmap),
-  T_CASE(try_munmap_part),
-  T_CASE(try_munmap_middle),
-  T_CASE(try_mprotect),
-  T_CASE(try_mremap),
-  T_CASE(try_mremap_longer),
-  T_CASE(try_mremap_shorter),
-  T_CASE(try_msync),
-  T_CASE(try_msync_async),
-  T_CASE(try_msync_invalidate),
-  T_CASE(try_madvise),
-  T_CASE(try_posix_madvise),
-  T_CASE(try_mincore),
-  T_CASE(try_mlock),
-  T_CASE(try_sync_all),
-  T_CASE(try_pin),
-  T_CASE(try_dirty),
-  T_CASE(try_pages),
-  T_CASE(try_sections),
-  T_CASE(try_section_view),
-  OF_THE_DEAD(try_recover),
-  T_CASE(try_load),
-  T_CASE(try_store),
-  T_CASE(try_store_run),
-  T_CASE(try_msync_ahead),
-  T_CASE(try_msync_merge),
-  T_CASE(try_growth),
-  T_CASE(try_growth_store),
+  T_CASE(try_mmap),           T_CASE(try_mmap_private),
+  T_CASE(try_mmap_fixed),     T_CASE(try_second_mmap),
+  T_CASE(try_munmap),         T_CASE(try_munmap_part),
+  T_CASE(try_munmap_middle),  T_CASE(try_mprotect),
+  T_CASE(try_mremap),         T_CASE(try_mremap_longer),
+  T_CASE(try_mremap_shorter), T_CASE(try_msync),
+  T_CASE(try_msync_async),    T_CASE(try_msync_invalidate),
+  T_CASE(try_madvise),        T_CASE(try_posix_madvise),
+  T_CASE(try_mincore),        T_CASE(try_mlock),
+  T_CASE(try_sync_all),       T_CASE(try_pin),
+  T_CASE(try_dirty),          T_CASE(try_pages),
+  T_CASE(try_sections),       T_CASE(try_section_view),
+  OF_THE_DEAD(try_recover),   T_CASE(try_load),
+  T_CASE(try_store),          T_CASE(try_store_run),
+  T_CASE(try_msync_ahead),    T_CASE(try_msync_merge),
+  T_CASE(try_growth),         T_CASE(try_growth_store),
   T_CASE(try_fork),
 };
 T_MAIN(cases)
