@@ -64,12 +64,10 @@ killed_child_is_synced_for_the_first_time(void) {
 static void
 stopped_child_holds_nobody_up(void) {
   pid_t pid;
-  int status;
 
   p = T_MAP_NEW(NULL, &fd, 4);
   pid = child_with_open_page(2, 's');
-  T_OK(kill(pid, SIGSTOP));
-  T_EQ(waitpid(pid, &status, WUNTRACED), pid);
+  T_STOP(pid);
   PUT(p + t_pages(2) + 1, 't');
   T_OK(msync(p, t_pages(4), MS_SYNC));
   T_FILE_BYTE(fd, (off_t)t_pages(2), 's');

@@ -16,7 +16,7 @@ struct seen {
 };
 static struct seen *seen;
 
-static struct inject_rule rule;
+static struct host_fault fault;
 static int fd[FILES];
 static unsigned char *p[FILES];
 static unsigned char value, last; /* what the parent stores, and stored for the last child */
@@ -24,6 +24,8 @@ static unsigned char value, last; /* what the parent stores, and stored for the 
 /* Registered before the engine's own handlers, and so called before them. */
 static void
 arm_in_child(void) {
+  struct inject_rule rule = host_fault_rule(&fault);
+
   inject_arm(&rule);
 }
 
@@ -34,9 +36,9 @@ work_on(size_t file) {
   bool is_ours = t_load(p[file], &byte).signo == 0;
 
   for (size_t page = 0; page < PAGES; page++) {
-    struct t_fault fault = t_load(p[file] + t_pages(page), &byte);
+    int signo = t_load(p[file] + t_pages(page), &byte).signo;
 
-    T_EQ(fault.signo, is_ours ? 0 : SIGBUS);
+    T_EQ(signo, is_ours ? 0 : SIGBUS);
     if (is_ours)
       T_EQ(byte, page == 0 ? last : page == 1 ? value : t_old_byte((off_t)t_pages(page)));
   }
@@ -70,8 +72,7 @@ fork_and_work(void *arg) {
   pid_t pid = t_fork();
 
   if (pid == 0) {
-    for (int site = 0; site < HOST_CALL_COUNT; site++)
-      seen->calls[site] = inject_calls((enum host_call)site);
+    host_count_calls(seen->calls);
     seen->fired += inject_fired() != 0;
     inject_disarm();
     for (size_t file = 0; file < FILES; file++)
@@ -84,20 +85,21 @@ fork_and_work(void *arg) {
 }
 
 static void
-try_cell(void) {
-  char text[4096];
+try_fault(const struct host_fault *next, void *arg) {
+  char text[4096], row[HOST_FAULT_TEXT];
   unsigned orphaned = seen->orphaned;
   size_t lines;
   int status;
 
+  (void)arg;
+  fault = *next;
   last = value != 0 ? value : t_old_byte(0);
   value = (unsigned char)(value % 250 + 1);
   for (size_t file = 0; file < FILES; file++)
     PUT(p[file] + t_pages(1), value);
   lines = T_STDERR_OF(fork_and_work, &status, text);
   if (status != 0 || lines > 1 || (seen->orphaned != orphaned && lines != 1))
-    t_fail(T_HERE, "%s %s, call %u, errno %d: status %d, said: %s", rule.times == 1 ? "at" : "from",
-           inject_name(rule.call), rule.nth, rule.error, status, text);
+    t_fail(T_HERE, "%s: status %d, said: %s", host_fault_text(&fault, row), status, text);
   for (size_t file = 0; file < FILES; file++) {
     PUT(p[file], value);
     T_OK(msync(p[file], t_pages(PAGES), MS_SYNC));
@@ -117,17 +119,10 @@ child_that_fails_at_any_call(void) {
   for (size_t file = 0; file < FILES; file++)
     p[file] = T_MAP_NEW(NULL, &fd[file], PAGES);
   T_OK(softmap_pin(p[0], 1, RW)); /* its parent's system calls aren't a child's */
-  rule = (struct inject_rule){ .nth = UINT32_MAX, .times = 1 };
-  try_cell();
+  try_fault(&HOST_FAULT_NONE, NULL);
   T_EQ(seen->orphaned, 0);
   memcpy(counts, seen->calls, sizeof counts);
-  for (int site = 0; site < HOST_CALL_COUNT; site++)
-    for (uint32_t nth = 1; nth <= counts[site] && nth <= most; nth++)
-      for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++)
-        for (int persistently = 0; persistently < 2; persistently++) {
-          rule = host_error_rule((enum host_call)site, nth, host_errors[site][i], persistently);
-          try_cell();
-        }
+  host_faults_try(counts, most, most, try_fault, NULL);
   t_note("%u fired, %u files out of reach", seen->fired, seen->orphaned);
   T_CHECK(seen->fired >= 60 && seen->orphaned >= 30);
   T_OK(softmap_unpin(p[0], 1));

@@ -1,16 +1,13 @@
 /* coherent.c - writes through the shim that end too late: their process was stopped between the write and
  * its end, others took the page over and stored.  What was stored stays, and what was written is seen.
  */
-#include "t_engine.h"
-
-#include <pthread.h>
-#include <sched.h>
-#include <string.h>
+#include "held.h"
 
 #include "api/shim.h"
 
 enum { PAGES = 8, PAGE = 3, LEN = 100 };
 
+static char path[T_PATH];
 static unsigned char *p;
 static int fd;
 
@@ -32,63 +29,40 @@ struct case_of {
   bool is_first;       /* the first write of the process, which a keeper ends */
   bool reads;          /* its descriptor can be read: else a keeper ends all */
 };
-static struct t_meeting held, go;
-
-static void *
-meet_when_held(void *arg) {
-  while (inject_fired() == 0)
-    (void)sched_yield();
-  t_ping(&held);
-  t_wait(&go);
-  inject_release(1);
-  return arg;
-}
 
 /* In a child: the write that is held. */
 static void
-write_late(const struct case_of *row, const char *path) {
+write_late(void *arg) {
+  const struct case_of *row = arg;
   struct inject_rule rule = { .call = row->held_read ? HOST_CALL_read : HOST_CALL_write,
                               .nth = row->held_read ? row->held_read : row->held_write,
                               .times = 1,
                               .hold = 1 };
-  pthread_t thread;
+
   if (!row->reads)
     fd = t_open(path, O_WRONLY);
   if (!row->is_first)
     write_through_the_shim((off_t)t_pages(PAGE), 'v');
-  inject_arm(&rule);
-  T_EQ(pthread_create(&thread, NULL, meet_when_held, NULL), 0);
+  held_begin(&rule);
   write_through_the_shim((off_t)t_pages(PAGE), 'w');
-  T_EQ(pthread_join(thread, NULL), 0);
+  held_end();
   T_EQ(GET(p + t_pages(PAGE)), 'w');
   T_EQ(GET(p + t_pages(PAGE) + LEN - 1), 'w');
   T_EQ(GET(p + t_pages(PAGE) + LEN), 's');
   T_EQ(GET(p + t_pages(PAGE) + 1), 's');
-  _exit(0);
 }
 
 static void
-late(const struct case_of *row) {
-  char path[T_PATH];
-  int status;
+late(struct case_of row) {
+  pid_t pid;
+
   T_ON_FAULT(); /* other trackers have the page open: nothing is read */
-  held = t_meeting();
-  go = t_meeting();
-  fd = t_tmpfile(path, (off_t)t_pages(PAGES));
-  p = T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
-  pid_t pid = t_fork();
-  if (pid == 0)
-    write_late(row, path);
-  t_wait(&held);
-  T_EQ(kill(pid, SIGSTOP), 0);
-  T_EQ(waitpid(pid, &status, WUNTRACED), pid);
-  T_CHECK(WIFSTOPPED(status));
-  PUT(p + t_pages(PAGE) + 1,
-      's'); /* takes over; what the other has written is in the file by now */
+  p = T_MAP_NEW(path, &fd, PAGES);
+  pid = T_HELD_CHILD(write_late, &row);
+  /* Takes over; what the other has written is in the file by now. */
+  PUT(p + t_pages(PAGE) + 1, 's');
   PUT(p + t_pages(PAGE) + LEN, 's');
-  T_EQ(kill(pid, SIGCONT), 0);
-  t_ping(&go);
-  T_REAP(pid, T_EXITED(0));
+  T_HELD_CHILD_GOES_ON(pid);
   T_EQ(GET(p + t_pages(PAGE)), 'w');
   T_EQ(GET(p + t_pages(PAGE) + 1), 's');
   T_EQ(GET(p + t_pages(PAGE) + LEN), 's');
@@ -100,23 +74,23 @@ late(const struct case_of *row) {
 
 static void
 held_before_it_reads_by_itself(void) {
-  late(&(struct case_of){ .held_read = 1, .reads = true });
+  late((struct case_of){ .held_read = 1, .reads = true });
 }
 
 static void
 held_before_a_keeper_reads(void) {
-  late(&(struct case_of){ .held_read = 1, .is_first = true, .reads = true });
+  late((struct case_of){ .held_read = 1, .is_first = true, .reads = true });
 }
 
 static void
 held_before_a_keeper_writes_the_data(void) {
   /* The first write is that of its fence. */
-  late(&(struct case_of){ .held_write = 2, .is_first = true, .reads = true });
+  late((struct case_of){ .held_write = 2, .is_first = true, .reads = true });
 }
 
 static void
 held_where_its_descriptor_cannot_be_read(void) {
-  late(&(struct case_of){ .held_write = 1 });
+  late((struct case_of){ .held_write = 1 });
 }
 
 /* Its number is another file's when the write ends: none of that file's bytes get into the mapping. */

@@ -1,10 +1,9 @@
 /* fills.c - fills that come too late: their process was stopped meanwhile, others took over and
  * stored.  Threads are held at chosen calls of the host, so that the order is always the same.
  */
-#include "t_engine.h"
+#include "held.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 enum { PAGES = 64, FIRST = 8, SECOND = 40 };
@@ -18,62 +17,38 @@ load(void *arg) {
   return NULL;
 }
 
-static void
-wait_for_fired(uint32_t n) {
-  while (inject_fired() < n)
-    (void)sched_yield();
-}
-
 /* Two threads fill at once; both are held before they read the file.  When the process goes on, the
  * first one's write is refused, and it fills anew; then comes the second one's. */
 static void
-fill_two_pages_at_once(const struct t_meeting *held, const struct t_meeting *go) {
+fill_two_pages_at_once(void *arg) {
   struct inject_rule rule = { .call = HOST_CALL_read, .nth = 1, .times = 2, .hold = 1 };
   pthread_t threads[2];
 
+  (void)arg;
   inject_arm(&rule);
   T_EQ(pthread_create(&threads[0], NULL, load, (void *)FIRST), 0);
-  wait_for_fired(1);
+  held_wait(1);
   T_EQ(pthread_create(&threads[1], NULL, load, (void *)SECOND), 0);
-  wait_for_fired(2);
-  t_ping(held);
-  t_wait(go);
+  held_wait(2);
+  held_meet();
   inject_release(1);
   T_EQ(pthread_join(threads[0], NULL), 0);
   inject_release(2);
   T_EQ(pthread_join(threads[1], NULL), 0);
   T_EQ(GET(p + t_pages(FIRST)), 's');
   T_EQ(GET(p + t_pages(SECOND)), 's');
-  _exit(0);
-}
-
-static void
-wait_until_stopped(pid_t pid) {
-  int status;
-
-  T_EQ(kill(pid, SIGSTOP), 0);
-  T_EQ(waitpid(pid, &status, WUNTRACED), pid);
-  T_CHECK(WIFSTOPPED(status));
 }
 
 static void
 late_fills_of_a_stopped_process_are_refused(void) {
-  struct t_meeting held = t_meeting();
-  struct t_meeting go = t_meeting();
   pid_t pid;
 
   T_OK(softmap_configure("fill", "touch"));
   p = T_MAP_NEW(NULL, &fd, PAGES);
-  pid = t_fork();
-  if (pid == 0)
-    fill_two_pages_at_once(&held, &go);
-  t_wait(&held);
-  wait_until_stopped(pid);
+  pid = T_HELD_CHILD(fill_two_pages_at_once, NULL);
   PUT(p + t_pages(FIRST), 's'); /* takes over */
   PUT(p + t_pages(SECOND), 's');
-  T_EQ(kill(pid, SIGCONT), 0);
-  t_ping(&go);
-  T_REAP(pid, T_EXITED(0));
+  T_HELD_CHILD_GOES_ON(pid);
   T_EQ(GET(p + t_pages(FIRST)), 's');
   T_EQ(GET(p + t_pages(SECOND)), 's');
   T_OK(msync(p, t_pages(PAGES), MS_SYNC));
@@ -92,7 +67,7 @@ late_fill_of_a_file_that_shrank_and_grew(void) {
   other = T_MAP(NULL, t_pages(PAGES), RW, MAP_SHARED, fd, 0);
   inject_arm(&rule);
   T_EQ(pthread_create(&thread, NULL, load, (void *)SECOND), 0);
-  wait_for_fired(1);
+  held_wait(1);
   T_OK(ftruncate(fd, (off_t)t_pages(FIRST)));
   T_OK(msync(other, t_pages(1), MS_SYNC)); /* sees it */
   T_PWRITE(fd, (off_t)t_pages(FIRST), t_pages(PAGES - FIRST), 'n');

@@ -17,16 +17,11 @@ struct seen {
 };
 static struct seen *seen;
 
-struct cell {
-  struct inject_rule rule;
-  int error;
-  bool is_traced; /* the process traces */
-};
-
 static char path[T_PATH];
 static char trace[T_PATH];
 static int fd;
 static unsigned char *p;
+static bool is_traced; /* the processes trace */
 
 static void
 map_it(void *arg) {
@@ -42,26 +37,27 @@ is_right(int got, int injected) {
 
 static void
 live(void *arg) {
-  const struct cell *cell = arg;
+  const struct host_fault *fault = arg;
+  struct inject_rule rule = host_fault_rule(fault);
   char text[4096];
   int error;
 
-  if (cell->is_traced)
+  if (is_traced)
     T_OK(softmap_configure("trace", trace));
-  inject_arm(&cell->rule);
+  inject_arm(&rule);
   errno = 0;
   T_CHECK(T_STDERR_OF(map_it, NULL, text) <= 2);
   error = errno;
-  for (int site = 0; site < HOST_CALL_COUNT; site++)
-    seen->calls[site] = inject_calls((enum host_call)site);
+  host_count_calls(seen->calls);
   seen->fired += inject_fired() != 0;
   inject_disarm();
   if (p == MAP_FAILED) {
     seen->failed++;
-    T_CHECK(is_right(error, cell->error));
+    T_CHECK(is_right(error, fault->error));
     map_it(NULL);
     T_CHECK(p != MAP_FAILED);
-    (void)msync(p, t_pages(PAGES), MS_SYNC); /* an error that could not be told earlier comes first */
+    (void)msync(p, t_pages(PAGES),
+                MS_SYNC); /* an error that could not be told earlier comes first */
   }
   PUT(p, 's');
   T_OK(msync(p, t_pages(PAGES), MS_SYNC));
@@ -70,62 +66,52 @@ live(void *arg) {
 }
 
 static void
-try_cell(const struct cell *cell) {
-  char row[128];
+try_fault(const struct host_fault *fault, void *arg) {
+  char row[HOST_FAULT_TEXT];
 
-  (void)snprintf(row, sizeof row, "%s %s, call %u, errno %d",
-                 cell->rule.times == 1 ? "at" : "from", inject_name(cell->rule.call),
-                 cell->rule.nth, cell->error);
+  (void)arg;
   T_PWRITE(fd, 0, t_pages(2), 'o');
-  T_ROW_IN_CHILD(row, live, (void *)(uintptr_t)cell, T_EXITED(0));
+  T_ROW_IN_CHILD(host_fault_text(fault, row), live, (void *)(uintptr_t)fault, T_EXITED(0));
   T_FILE_BYTE(fd, 0, 's');
   T_FILE_BYTE(fd, (off_t)t_pages(1), 'e');
-  if (cell->is_traced)
+  if (is_traced)
     (void)unlink(trace); /* if it was made */
 }
 
 static void
-try_all(bool is_traced, off_t size, unsigned least_fired, unsigned least_failed) {
-  struct cell control = { .rule = { .nth = UINT32_MAX, .times = 1 }, .is_traced = is_traced };
+try_all(off_t size, unsigned least_fired, unsigned least_failed) {
   uint32_t counts[HOST_CALL_COUNT];
-  uint32_t most = is_traced ? 2 : engine_scale(8, 1000, 1000); /* a trace is begun before all else */
-  uint32_t in_full = engine_scale(2, 1000, 1000);              /* with all errors */
+  uint32_t most =
+      is_traced ? 2 : engine_scale(8, 1000, 1000); /* a trace is begun before all else */
+  uint32_t in_full = engine_scale(2, 1000, 1000);  /* with all errors */
 
   seen = t_common(sizeof *seen, &(int){ 0 });
   fd = t_tmpfile(path, (off_t)t_pages(PAGES));
   T_EQ(ftruncate(fd, size), 0);
   (void)snprintf(trace, sizeof trace, "%.500s.trace", path);
-  try_cell(&control);
+  try_fault(&HOST_FAULT_NONE, NULL);
   memcpy(counts, seen->calls, sizeof counts);
-  for (int site = 0; site < HOST_CALL_COUNT; site++)
-    for (uint32_t nth = 1; nth <= counts[site] && nth <= most; nth++)
-      for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++)
-        for (int persistently = 0; persistently < (nth <= in_full ? 2 : i == 0); persistently++) {
-          int error = host_errors[site][i];
-          struct cell cell = { host_error_rule((enum host_call)site, nth, error, persistently),
-                               error == SHORT ? 0 : error, is_traced };
-
-          try_cell(&cell);
-        }
+  host_faults_try(counts, most, in_full, try_fault, NULL);
   t_note("%u fired, %u failed", seen->fired, seen->failed);
   T_CHECK(seen->fired >= least_fired && seen->failed >= least_failed);
 }
 
 static void
 first_mapping(void) {
-  try_all(false, (off_t)t_pages(PAGES), 100, 50);
+  try_all((off_t)t_pages(PAGES), 100, 50);
 }
 
 /* Of a file that needs more than the first extent of states: 300 MB of hole. */
 static void
 first_mapping_of_a_large_file(void) {
-  try_all(false, (off_t)300 << 20, 100, 50);
+  try_all((off_t)300 << 20, 100, 50);
 }
 
 /* One that can't be traced isn't traced. */
 static void
 first_mapping_traced(void) {
-  try_all(true, (off_t)t_pages(PAGES), 100, 40);
+  is_traced = true;
+  try_all((off_t)t_pages(PAGES), 100, 40);
 }
 
 static void

@@ -1,4 +1,4 @@
-/* host_errors.c - the table. */
+/* host_errors.c - the table, and how it is gone through. */
 #include "host_errors.h"
 
 const int host_errors[HOST_CALL_COUNT][HOST_ERRORS_MAX] = {
@@ -55,3 +55,44 @@ const int host_errors[HOST_CALL_COUNT][HOST_ERRORS_MAX] = {
   [HOST_CALL_watch_scan] = { ENOMEM },
   [HOST_CALL_alloc] = { ENOMEM },
 };
+
+struct inject_rule
+host_fault_rule(const struct host_fault *fault) {
+  return (struct inject_rule){ .call = fault->site,
+                               .nth = fault->nth,
+                               .times = fault->persistently ? UINT32_MAX : 1,
+                               .error = fault->error == SHORT ? 0 : fault->error,
+                               .shorten = fault->error == SHORT ? 100 : 0 };
+}
+
+const char *
+host_fault_text(const struct host_fault *fault, char text[HOST_FAULT_TEXT]) {
+  (void)snprintf(text, HOST_FAULT_TEXT, "%s %s, call %u, %s %d",
+                 fault->persistently ? "from" : "at", inject_name(fault->site), fault->nth,
+                 fault->error == SHORT ? "short" : "errno", fault->error);
+  return text;
+}
+
+void
+host_count_calls(uint32_t counts[HOST_CALL_COUNT]) {
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
+    counts[site] = inject_calls((enum host_call)site);
+}
+
+void
+host_faults_try(const uint32_t counts[HOST_CALL_COUNT], uint32_t most, uint32_t in_full,
+                void (*try_fault)(const struct host_fault *fault, void *arg), void *arg) {
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
+    for (uint32_t nth = 1; nth <= counts[site] && nth <= most; nth++) {
+      bool is_full = nth <= in_full;
+
+      for (size_t i = 0; i < (is_full ? HOST_ERRORS_MAX : 1) && host_errors[site][i] != 0; i++) {
+        struct host_fault fault = { (enum host_call)site, nth, host_errors[site][i], false };
+
+        try_fault(&fault, arg);
+        fault.persistently = true;
+        if (is_full)
+          try_fault(&fault, arg);
+      }
+    }
+}

@@ -15,15 +15,18 @@ struct matrix matrix;
 
 struct cell {
   const struct scenario *scenario;
-  enum host_call site;
-  uint32_t nth;
-  int error;
-  bool persistently;
+  struct host_fault fault;
 };
 
 /* What may leak. */
 struct held {
   size_t areas, descriptors, memory;
+};
+
+/* The cells of a scenario. */
+struct cells {
+  const struct scenario *scenario;
+  struct held held; /* before the next one */
 };
 
 static unsigned tried, fired, failed;
@@ -81,26 +84,11 @@ held_now(void) {
 
 static void
 complain(const struct cell *cell, const char *what, long got, long want) {
-  t_row_fail(T_HERE, cell->scenario->name, "%s %s, call %u, %s %d: %s %ld, wanted %ld",
-             cell->persistently ? "from" : "at", inject_name(cell->site), cell->nth,
-             cell->error == SHORT ? "short" : "errno", cell->error, what, got, want);
+  char text[HOST_FAULT_TEXT];
+
+  t_row_fail(T_HERE, cell->scenario->name, "%s: %s %ld, wanted %ld",
+             host_fault_text(&cell->fault, text), what, got, want);
   failed++;
-}
-
-void
-matrix_map(void) {
-  matrix.npages = MATRIX_PAGES;
-  matrix.p = T_MAP(NULL, t_pages(MATRIX_PAGES), RW, MAP_SHARED, matrix.fd, 0);
-}
-
-void
-matrix_store(void) {
-  matrix.value++;
-  for (size_t i = 0; i < MATRIX_PAGES; i += i % 3 + 1) {
-    matrix.model[i] = (unsigned char)(matrix.value % 250 + 1);
-    if (matrix.p != NULL)
-      PUT(matrix.p + t_pages(i), matrix.model[i]);
-  }
 }
 
 static void
@@ -108,10 +96,12 @@ begin(const struct scenario *scenario) {
   T_EQ(ftruncate(matrix.fd, (off_t)t_pages(MATRIX_PAGES)), 0);
   for (size_t i = 0; i < MATRIX_PAGES; i++) {
     matrix.model[i] = (unsigned char)(i + 1);
-    T_EQ(pwrite(matrix.fd, &matrix.model[i], 1, (off_t)t_pages(i)), 1);
+    matrix_write_byte(i);
   }
   matrix.p = matrix.other = NULL;
-  scenario->prepare();
+  matrix.npages = MATRIX_PAGES;
+  if (scenario->prepare != NULL)
+    scenario->prepare();
 }
 
 static bool
@@ -139,14 +129,13 @@ check_memory(const struct cell *cell) {
 
 static void
 check_contents(const struct cell *cell) {
-  unsigned char byte;
-
   check_memory(cell);
   /* An error that could not be reported earlier comes first. */
   if (softmap_sync_all() != 0 && softmap_sync_all() != 0)
     complain(cell, "sync_all: errno", errno, 0);
   for (size_t i = 0; i < MATRIX_PAGES; i++) {
-    T_EQ(pread(matrix.fd, &byte, 1, (off_t)t_pages(i)), 1);
+    unsigned char byte = matrix_file_byte(i);
+
     if (byte != matrix.model[i])
       complain(cell, "the file holds", byte, matrix.model[i]);
   }
@@ -167,9 +156,9 @@ static void
 check_held(const struct cell *cell, struct held *before) {
   struct held now = held_now();
 
-  if (now.areas > before->areas && cell->site != HOST_CALL_unmap)
+  if (now.areas > before->areas && cell->fault.site != HOST_CALL_unmap)
     complain(cell, "memory areas", (long)now.areas, (long)before->areas);
-  if (now.descriptors > before->descriptors && cell->site != HOST_CALL_close)
+  if (now.descriptors > before->descriptors && cell->fault.site != HOST_CALL_close)
     complain(cell, "descriptors", (long)now.descriptors, (long)before->descriptors);
   if (now.memory > before->memory)
     complain(cell, "bytes of memory", (long)now.memory, (long)before->memory);
@@ -178,8 +167,7 @@ check_held(const struct cell *cell, struct held *before) {
 
 static void
 try_cell(const struct cell *cell, struct held *before) {
-  struct inject_rule rule =
-      host_error_rule(cell->site, cell->nth, cell->error, cell->persistently);
+  struct inject_rule rule = host_fault_rule(&cell->fault);
   int result;
 
   begin(cell->scenario);
@@ -188,8 +176,8 @@ try_cell(const struct cell *cell, struct held *before) {
   tried++;
   fired += inject_fired() != 0;
   inject_disarm();
-  if (!is_right(cell->scenario, result, cell->error == SHORT ? 0 : cell->error))
-    complain(cell, "errno", result, cell->error);
+  if (!is_right(cell->scenario, result, cell->fault.error))
+    complain(cell, "errno", result, cell->fault.error);
   if (!cell->scenario->leaves_hole)
     check_memory(cell); /* a call that failed has changed nothing */
   if (result != 0 && (result = cell->scenario->run()) != 0)
@@ -203,57 +191,47 @@ try_cell(const struct cell *cell, struct held *before) {
 
 static void
 count_calls(const struct scenario *scenario, uint32_t counts[HOST_CALL_COUNT]) {
-  struct inject_rule none = { .call = HOST_CALL_map, .nth = UINT32_MAX, .times = 1 };
-  struct cell control = { .scenario = scenario, .nth = 0 };
+  struct cell control = { scenario, HOST_FAULT_NONE };
+  struct inject_rule none = host_fault_rule(&control.fault);
 
   begin(scenario);
   inject_arm(&none);
   if (scenario->run() != 0)
     complain(&control, "without a fault: errno", errno, 0);
-  for (int site = 0; site < HOST_CALL_COUNT; site++)
-    counts[site] = inject_calls((enum host_call)site);
+  host_count_calls(counts);
   inject_disarm();
   check_contents(&control);
   end();
 }
 
-/* make check takes the first six calls of each site, the later ones of them with one error, once. */
 static void
-try_site(const struct scenario *scenario, enum host_call site, uint32_t count,
-         struct held *before) {
-  uint32_t most = engine_scale(6, 1000, 1000), in_full = engine_scale(2, 1000, 1000);
+try_fault(const struct host_fault *fault, void *arg) {
+  struct cells *cells = arg;
+  struct cell cell = { cells->scenario, *fault };
 
-  for (uint32_t nth = 1; nth <= count && nth <= most; nth++)
-    for (size_t i = 0; i < HOST_ERRORS_MAX && host_errors[site][i] != 0; i++) {
-      struct cell cell = { scenario, site, nth, host_errors[site][i], false };
-
-      if (nth > in_full && i > 0)
-        break;
-      try_cell(&cell, before);
-      cell.persistently = true;
-      if (nth <= in_full)
-        try_cell(&cell, before);
-    }
+  try_cell(&cell, &cells->held);
 }
 
 void
 matrix_try(const struct scenario *scenario) {
   uint32_t counts[HOST_CALL_COUNT];
-  struct held before;
+  struct cells cells = { .scenario = scenario };
   unsigned sites = 0;
 
   matrix.fd = t_tmpfile(matrix.path, (off_t)t_pages(MATRIX_PAGES));
   tried = fired = failed = 0;
   count_calls(scenario, counts);
   count_calls(scenario, counts); /* what the first one starts or keeps isn't counted */
-  before = held_now();
-  for (int site = 0; site < HOST_CALL_COUNT; site++) {
+  for (int site = 0; site < HOST_CALL_COUNT; site++)
     sites += counts[site] != 0 && host_errors[site][0] != 0;
-    try_site(scenario, (enum host_call)site, counts[site], &before);
-  }
+  cells.held = held_now();
+  host_faults_try(counts, engine_scale(6, 1000, 1000), engine_scale(2, 1000, 1000), try_fault,
+                  &cells);
   t_note("%s: %u sites, %u cells, %u fired, %u failed", scenario->name, sites, tried, fired,
          failed);
   if (fired < scenario->least_cells)
     t_fail(T_HERE, "%s: only %u cells, wanted %u", scenario->name, fired, scenario->least_cells);
+  if (matrix.end != NULL)
+    matrix.end();
   (void)close(matrix.fd);
 }

@@ -10,23 +10,6 @@
 
 enum { FIRST = 1, COUNT = 4 }; /* pages that are read and written: dirty ones, clean ones */
 
-static void
-mapped(void) {
-  matrix_map();
-}
-
-static void
-stored(void) {
-  matrix_map();
-  matrix_store();
-}
-
-static void
-on_touch(void) {
-  T_OK(softmap_configure("fill", "touch"));
-  matrix_map();
-}
-
 static unsigned char *
 page_at(size_t i) {
   return matrix.p + t_pages(i);
@@ -84,16 +67,6 @@ run_write(void) {
   return write_by(matrix.fd, true);
 }
 
-static int
-run_write_stored(void) {
-  return write_by(matrix.fd, true);
-}
-
-static int
-run_write_unfilled(void) {
-  return write_by(matrix.fd, true);
-}
-
 /* sendfile, say: nobody knows the bytes. */
 static int
 run_write_from_elsewhere(void) {
@@ -130,7 +103,7 @@ run_read(void) {
 static void
 longer_file_stored(void) {
   T_EQ(ftruncate(matrix.fd, (off_t)t_pages(MATRIX_PAGES + 8)), 0);
-  stored();
+  matrix_stored();
 }
 
 static int
@@ -167,33 +140,13 @@ run_flush(void) {
 
 /* ---- Of others ---------------------------------------------------------------------------------- */
 
-/* Nobody living has it mapped. */
-static void
-stored_by_a_dead_process(void) {
-  pid_t pid;
-
-  T_CHECK(softmap_sections(NULL, 0) >= 0); /* reads the environment, as the shim does when it is loaded */
-  pid = t_fork();
-
-  if (pid == 0) {
-    stored();
-    (void)raise(SIGKILL);
-  }
-  T_REAP(pid, T_KILLED(SIGKILL));
-  matrix_store();
-}
-
 /* Did what the dead have left get into the file?  Where the section could not be had the call is the program's
  * own, and that's no error. */
 static int
 written(int error) {
-  unsigned char byte;
-
-  for (size_t i = 0; i < MATRIX_PAGES; i++) {
-    T_EQ(pread(matrix.fd, &byte, 1, (off_t)t_pages(i)), 1);
-    if (byte != matrix.model[i])
+  for (size_t i = 0; i < MATRIX_PAGES; i++)
+    if (matrix_file_byte(i) != matrix.model[i])
       return error != 0 && error != ENOENT ? error : EIO;
-  }
   return 0;
 }
 
@@ -223,21 +176,11 @@ run_truncate_of_others(void) {
 }
 
 static int
-recover_to(const struct softmap_recover_options *options) {
-  struct softmap_section section;
-  ssize_t n = softmap_sections(&section, 1);
-
-  if (n <= 0)
-    return n < 0 ? errno : 0;
-  return softmap_recover(section.name, options) == 0 ? 0 : errno;
-}
-
-static int
 run_recover_write_as(void) {
   const struct softmap_recover_options options = { .size = sizeof options,
                                                    .write_as = matrix.path };
 
-  return recover_to(&options);
+  return matrix_recover(&options);
 }
 
 /* Copied and kept, and then written. */
@@ -248,9 +191,9 @@ run_recover_save_to(void) {
   int error;
 
   (void)snprintf(copy, sizeof copy, "%s.copy", matrix.path);
-  error = recover_to(&options);
+  error = matrix_recover(&options);
   (void)unlink(copy);
-  return error != 0 ? error : recover_to(NULL);
+  return error != 0 ? error : matrix_recover(NULL);
 }
 
 /* What is given up isn't in the file: written once more, by us. */
@@ -258,44 +201,32 @@ static int
 run_recover_discard(void) {
   const struct softmap_recover_options options = { .size = sizeof options,
                                                    .flags = SOFTMAP_RECOVER_DISCARD };
-  int error = recover_to(&options);
+  int error = matrix_recover(&options);
 
   for (size_t i = 0; i < MATRIX_PAGES; i++)
-    T_EQ(pwrite(matrix.fd, &matrix.model[i], 1, (off_t)t_pages(i)), 1);
+    matrix_write_byte(i);
   return error;
 }
 
 /* ---- All of them -------------------------------------------------------------------------------- */
 
-#define SCENARIO(call, how, least, ...)                                                            \
-  static void try_##call(void) {                                                                   \
-    static const struct scenario scenario = { .name = #call,                                       \
-                                              .prepare = how,                                      \
-                                              .run = run_##call,                                   \
-                                              .least_cells = least,                                \
-                                              .may = { __VA_ARGS__ } };                            \
-    matrix_try(&scenario);                                                                         \
-  }
-
-SCENARIO(write, mapped, 10, EIO)
-SCENARIO(write_stored, stored, 10, EIO)
-SCENARIO(write_unfilled, on_touch, 10, EIO, EFAULT)
-SCENARIO(write_from_elsewhere, stored, 10, EIO)
-SCENARIO(write_only, stored, 10, EIO)
-SCENARIO(read, stored, 8, EIO)
-SCENARIO(truncate, longer_file_stored, 10, ENOENT)
-SCENARIO(truncate_twice, stored, 10, ENOENT)
-SCENARIO(write_dirty, stored, 10, 0)
-SCENARIO(flush, stored, 10, ENOENT)
-SCENARIO(write_dirty_of_others, stored_by_a_dead_process, 10, EIO)
-SCENARIO(write_only_of_others, stored_by_a_dead_process, 10, EIO)
-SCENARIO(flush_of_others, stored_by_a_dead_process, 10, EIO)
-SCENARIO(truncate_of_others, stored_by_a_dead_process, 10, EIO)
-SCENARIO(recover_write_as, stored_by_a_dead_process, 10, ECANCELED)
-SCENARIO(recover_save_to, stored_by_a_dead_process, 10, ECANCELED)
-SCENARIO(recover_discard, stored_by_a_dead_process, 10, 0)
-
-#define OF_THE_DEAD(fn) T_CASE_WITH(fn, T_MAPS_NOTHING | T_KILLS)
+SCENARIO(write, matrix_map, run_write, 10, EIO)
+SCENARIO(write_stored, matrix_stored, run_write, 10, EIO)
+SCENARIO(write_unfilled, matrix_on_touch, run_write, 10, EIO, EFAULT)
+SCENARIO(write_from_elsewhere, matrix_stored, run_write_from_elsewhere, 10, EIO)
+SCENARIO(write_only, matrix_stored, run_write_only, 10, EIO)
+SCENARIO(read, matrix_stored, run_read, 8, EIO)
+SCENARIO(truncate, longer_file_stored, run_truncate, 10, ENOENT)
+SCENARIO(truncate_twice, matrix_stored, run_truncate_twice, 10, ENOENT)
+SCENARIO(write_dirty, matrix_stored, run_write_dirty, 10, 0)
+SCENARIO(flush, matrix_stored, run_flush, 10, ENOENT)
+SCENARIO(write_dirty_of_others, matrix_stored_by_the_dead, run_write_dirty_of_others, 10, EIO)
+SCENARIO(write_only_of_others, matrix_stored_by_the_dead, run_write_only_of_others, 10, EIO)
+SCENARIO(flush_of_others, matrix_stored_by_the_dead, run_flush_of_others, 10, EIO)
+SCENARIO(truncate_of_others, matrix_stored_by_the_dead, run_truncate_of_others, 10, EIO)
+SCENARIO(recover_write_as, matrix_stored_by_the_dead, run_recover_write_as, 10, ECANCELED)
+SCENARIO(recover_save_to, matrix_stored_by_the_dead, run_recover_save_to, 10, ECANCELED)
+SCENARIO(recover_discard, matrix_stored_by_the_dead, run_recover_discard, 10, 0)
 
 static const struct t_case cases[] = {
   T_CASE(try_write),

@@ -60,18 +60,32 @@ describe(int end, char buf[64]) {
     (void)snprintf(buf, 64, "exit code %d", end);
 }
 
+static int
+wait_for(struct t_at at, pid_t pid, int flags) {
+  int status;
+
+  while (waitpid(pid, &status, flags) < 0)
+    if (errno != EINTR)
+      t_fail(at, "waitpid: errno %d", errno);
+  return status;
+}
+
+void
+t_stop(struct t_at at, pid_t pid) {
+  if (kill(pid, SIGSTOP) != 0)
+    t_fail(at, "can't stop a child: errno %d", errno);
+  if (!WIFSTOPPED(wait_for(at, pid, WUNTRACED)))
+    t_fail(at, "a child has ended, and wasn't stopped");
+}
+
 /* Waits for the child. False if it ended otherwise than wanted; text then says how. */
 static bool
 ended_as_wanted(struct t_at at, pid_t pid, int want, char text[160]) {
   char got_text[64];
   char want_text[64];
-  int status;
-  int end;
+  int status = wait_for(at, pid, 0);
+  int end = WIFSIGNALED(status) ? T_KILLED(WTERMSIG(status)) : T_EXITED(WEXITSTATUS(status));
 
-  while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR)
-      t_fail(at, "waitpid: errno %d", errno);
-  end = WIFSIGNALED(status) ? T_KILLED(WTERMSIG(status)) : T_EXITED(WEXITSTATUS(status));
   describe(end, got_text);
   describe(want, want_text);
   (void)snprintf(text, 160, "a child ended with %s, wanted %s", got_text, want_text);

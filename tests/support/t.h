@@ -218,10 +218,13 @@ void t_limit_this_process(unsigned seconds);
 int t_slowness(void);
 /* fork, with t_limit_this_process in the child. */
 pid_t t_fork(void);
+void t_stop(struct t_at at, pid_t pid);
 void t_reap(struct t_at at, pid_t pid, int want);
 void t_in_child(struct t_at at, void (*fn)(void *), void *arg, int want);
 void t_row_in_child(struct t_at at, const char *row, void (*fn)(void *), void *arg, int want);
 
+/* Stops a child; it is stopped on return. */
+#define T_STOP(pid) t_stop(T_HERE, pid)
 /* The child ends as wanted: T_EXITED(n) or T_KILLED(signo). */
 #define T_REAP(pid, want) t_reap(T_HERE, pid, want)
 /* fn(arg) runs in a child, which then calls exit(0). */
