@@ -54,9 +54,10 @@ set(_Atomic uint32_t *word, uint32_t value) {
   atomic_store_explicit(word, value, memory_order_relaxed);
 }
 
+/* By this thread: another one might take the signal, and we go on for a moment. */
 static void
 signal_process(int signo) {
-  raw2(SYS_kill, raw0(SYS_getpid), signo);
+  raw3(SYS_tgkill, raw0(SYS_getpid), raw0(SYS_gettid), signo);
 }
 
 /* ---- Rules --------------------------------------------------------------------------------- */
