@@ -403,6 +403,17 @@ atomic_sync(struct section *section, uint64_t first, uint64_t npages, bool of_al
   return error ? error : gate_error;
 }
 
+bool
+atomic_is_clear(struct section *section) {
+  struct journal journal;
+  if (atomic_load(&section->control->atomic))
+    return false;
+  if (journal_find(section, &journal))
+    return true; /* as in_gate: who only looks for a rest of before, and can't, goes on without */
+  bool is_clear = !journal_may_exist(&journal);
+  return journal_done(&journal) == 0 && is_clear;
+}
+
 int
 atomic_clear(struct section *section) {
   int error = in_gate(section, 0, section_npages_all(section), GIVE_UP_ONLY);

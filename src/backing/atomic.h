@@ -12,5 +12,8 @@ SOFTMAP_MUST_CHECK int atomic_sync(struct section *section, uint64_t first, uint
 /* Replay what a dead process left half done, and give up what nobody living vouches for; write
  * nothing else.  [keeper; sync_lock is held, in the gate] */
 SOFTMAP_MUST_CHECK int atomic_clear(struct section *section);
+/* Is there nothing of that kind: neither a journal, nor an atomic section?  Who finds that needs no gate,
+ * which a stopped process may have.  [keeper; sync_lock is held] */
+bool atomic_is_clear(struct section *section);
 
 #endif

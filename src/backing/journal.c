@@ -99,6 +99,15 @@ journal_find(struct section *section, struct journal *journal) {
   return 0;
 }
 
+bool
+journal_may_exist(const struct journal *journal) {
+  int fd;
+  int error = host_open(&fd, journal->directory, journal->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (!error)
+    error = host_close(fd);
+  return error != ENOENT;
+}
+
 int
 journal_done(struct journal *journal) {
   return journal->is_in_section ? 0 : host_close(journal->directory);

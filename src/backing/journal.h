@@ -34,6 +34,9 @@ struct journal_entry {
 SOFTMAP_MUST_CHECK int journal_find(struct section *section, struct journal *journal);
 SOFTMAP_MUST_CHECK int journal_done(struct journal *journal);
 
+/* Is there something by its name, or is that unknown? */
+bool journal_may_exist(const struct journal *journal);
+
 /* Replay the journal that a dead process left, if there is one; an unfinished one is removed.
  * One of a user who may not write to the file is none.  EPERM: there is one that must not be
  * trusted.  [keeper; in the gate] */

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -80,7 +79,7 @@ look_at_thread(const char *name, void *arg) {
 /* Nothing to be read may also mean that we may not look. */
 static bool
 has_ended(uint64_t pid) {
-  return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+  return raw2(SYS_kill, (long)pid, 0) == -ESRCH;
 }
 
 bool

@@ -89,7 +89,7 @@ kind_settle(struct section *section) {
   if (atomic_load(&section->control->settled))
     return 0;
   lock_take(&section->sync_lock);
-  int error = settle(section);
+  int error = atomic_is_clear(section) ? 0 : settle(section);
   lock_drop(&section->sync_lock);
   return error;
 }

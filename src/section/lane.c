@@ -118,10 +118,7 @@ lane_take_over(struct section *section, const struct host_identity *identity) {
   int error = 0;
   for (unsigned k = 0; k < atomic_load(&section->nextents) && !error; k++)
     error = lane_reach(section, k);
-  if (error)
-    return error;
-  error = judge_owner_before(section);
-  if (error)
+  if (error || (error = judge_owner_before(section)))
     return error;
   take_over_writes(section);
   error = lane_clean(section, section->lane);
