@@ -65,7 +65,7 @@ receive_section(struct section *section, void *arg) {
   section->window.addr = NULL; /* not inherited */
   section->window.npages = 0;
   atomic_store(&section->inlet, NULL);
-  atomic_store(&section->fence, NULL);
+  fence_forget(section);
   memset(section->claims, 0, sizeof section->claims);
   for (unsigned k = 0; k < EXTENT_MAX; k++) {
     section->peers[k].lanes = NULL;

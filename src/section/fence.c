@@ -86,11 +86,16 @@ fence_ready(struct section *section, const unsigned char **out) {
   return error;
 }
 
-/* The old table stays mapped, as an address that faults: another keeper may be about to use it. */
+/* The old table stays mapped, as an address that faults, until the section goes: another keeper may be
+ * about to use it. */
 int
 fence_was_revoked(struct section *section, const unsigned char *fence) {
   const unsigned char *expected = fence;
-  atomic_compare_exchange_strong(&section->fence, &expected, NULL);
+  bool is_first = atomic_compare_exchange_strong(&section->fence, &expected, NULL);
+  for (int i = 0; i < OLD_FENCES && is_first; i++) { /* one too many stays to the end */
+    const unsigned char *none = NULL;
+    is_first = !atomic_compare_exchange_strong(&section->old_fences[i], &none, fence);
+  }
   return ECANCELED;
 }
 
@@ -121,8 +126,18 @@ fence_revoke(struct section *section, uint32_t hand) {
   return error;
 }
 
+static void
+drop_old(struct section *section) {
+  for (int i = 0; i < OLD_FENCES; i++) {
+    const unsigned char *old = atomic_exchange(&section->old_fences[i], NULL);
+    if (old && host_unmap((void *)(uintptr_t)old, FENCE_SPAN))
+      host_yield(); /* an area more, of a file that is empty */
+  }
+}
+
 void
 fence_drop(struct section *section) {
+  drop_old(section);
   const unsigned char *fence = atomic_exchange(&section->fence, NULL);
   if (!fence)
     return;
@@ -131,4 +146,11 @@ fence_drop(struct section *section) {
   struct text name = name_of(section->lane);
   if (section->dir_fd >= 0 && host_unlink(section->dir_fd, name.at))
     return; /* goes with the section */
+}
+
+void
+fence_forget(struct section *section) {
+  atomic_store(&section->fence, NULL);
+  for (int i = 0; i < OLD_FENCES; i++)
+    atomic_store(&section->old_fences[i], NULL);
 }

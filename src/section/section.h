@@ -20,8 +20,8 @@ struct stamp;
 struct extent {
   page_byte *states;
   page_byte *summary;
-  page_byte *lane;        /* ours */
-  _Atomic uint16_t *pins; /* NULL: nothing was ever pinned here; process-private counts */
+  page_byte *lane;              /* ours */
+  _Atomic uint16_t *pins;       /* NULL: nothing was ever pinned here; process-private counts */
   struct stamp *_Atomic stamps; /* NULL: not needed yet */
   page_byte *stamp_memory;      /* which of their pages have memory */
 };
@@ -38,6 +38,7 @@ struct section_run {
   _Atomic uint32_t offset; /* in a page: where stores went to */
 };
 #define SECTION_RUNS 8
+#define OLD_FENCES 16
 
 /* A child between fork and its own lane. */
 struct lane_child {
@@ -54,7 +55,7 @@ struct section {
   struct extent extent[EXTENT_MAX];
   _Atomic unsigned nextents;
   uint32_t lane;
-  uint32_t kind; /* SECTION_* of this process's shared mappings (kind.h) */
+  uint32_t kind;                   /* SECTION_* of this process's shared mappings (kind.h) */
   _Atomic bool has_lane;           /* false: a forked child that could not get one */
   int dir_fd, data_fd, control_fd; /* numbers in the keepers' table */
   _Atomic int file_fd;
@@ -62,7 +63,7 @@ struct section {
                          -1: not needed yet */
   int old_fd[2];      /* descriptors that file_fd was before: another keeper may just use them */
   bool file_is_writable;
-  uint16_t trace; /* its number in the event ring */
+  uint16_t trace;          /* its number in the event ring */
   struct lock sync_lock;   /* one sync at a time, in this process; guards window */
   struct lock resize_lock; /* one growing or shrinking at a time, in this process */
   struct lock peers_lock;  /* guards peers and claims */
@@ -70,15 +71,17 @@ struct section {
   struct {
     unsigned char *addr;
     uint64_t first, npages;
-  } window; /* a view of the data that only we use */
+  } window;                     /* a view of the data that only we use */
   unsigned char *_Atomic inlet; /* where the kernel copies into the data; NULL: not needed yet */
   struct {
     page_byte *lanes; /* all lanes of an extent, side by side */
     uint32_t count;
   } peers[EXTENT_MAX];
-  struct announcement *announced; /* announce.c's; NULL: not announced */
+  struct announcement *announced;     /* announce.c's; NULL: not announced */
   const unsigned char *_Atomic fence; /* every byte value; NULL: not needed yet */
-  const unsigned char *resize_fence;  /* for who grows or shrinks; guarded by resize_lock */
+  const unsigned char
+      *_Atomic old_fences[OLD_FENCES]; /* revoked; a keeper may be about to use it */
+  const unsigned char *resize_fence;   /* for who grows or shrinks; guarded by resize_lock */
   struct {
     uint64_t first, end;
   } claims[KEEPER_THREADS]; /* pages that each keeper fills; guarded by peers_lock */
@@ -433,6 +436,8 @@ unsigned char *fence_scratch(const unsigned char *fence) SOFTMAP_SIGSAFE;
 /* Let nobody's writes into the data any more who claimed pages with this hand until now.  [keeper] */
 SOFTMAP_MUST_CHECK int fence_revoke(struct section *section, uint32_t hand);
 void fence_drop(struct section *section);
+/* In a forked child, which doesn't inherit them. */
+void fence_forget(struct section *section);
 
 /* ---- Claims (claims.c) ------------------------------------------------------------------------ */
 

@@ -17,6 +17,19 @@ load(void *arg) {
   return NULL;
 }
 
+static unsigned
+fences_mapped(void) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  char line[512];
+  unsigned count = 0;
+
+  T_CHECK(maps != NULL);
+  while (fgets(line, sizeof line, maps) != NULL)
+    count += strstr(line, "/fence-") != NULL;
+  (void)fclose(maps);
+  return count;
+}
+
 /* Two threads fill at once; both are held before they read the file.  When the process goes on, the
  * first one's write is refused, and it fills anew; then comes the second one's. */
 static void
@@ -37,6 +50,9 @@ fill_two_pages_at_once(void *arg) {
   T_EQ(pthread_join(threads[1], NULL), 0);
   T_EQ(GET(p + t_pages(FIRST)), 's');
   T_EQ(GET(p + t_pages(SECOND)), 's');
+  T_CHECK(fences_mapped() >= 2); /* the first one was cut off */
+  T_OK(munmap(p, t_pages(PAGES)));
+  T_EQ(fences_mapped(), 0);
 }
 
 static void
