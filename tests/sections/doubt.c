@@ -57,13 +57,6 @@ writer(void) {
   return s;
 }
 
-static bool
-maps_and_stops(const struct t_stranger *s, enum host_call site, uint32_t nth) {
-  S_ASK(*s, stranger_arm_stop, site, nth);
-  t_ask_begin(T_HERE, s, stranger_map, PAGES, S_SHARED, path);
-  return T_HAS_STOPPED(*s);
-}
-
 /* ---- Joining --------------------------------------------------------------------------------- */
 
 /* One joins and is stopped behind some call: it may have the dead one's lane by then, or not yet.
@@ -71,7 +64,7 @@ maps_and_stops(const struct t_stranger *s, enum host_call site, uint32_t nth) {
 static bool
 two_join(enum host_call site, uint32_t nth, intmax_t want) {
   struct t_stranger first = t_stranger(), second = t_stranger();
-  bool stopped = maps_and_stops(&first, site, nth);
+  bool stopped = T_MAPS_AND_STOPS(first, path, PAGES, site, nth);
 
   T_EQ(S_MAP(second, path, PAGES, S_SHARED), want);
   if (stopped)
@@ -183,7 +176,7 @@ looks_too_early(uint32_t look, uint32_t lock, unsigned *joined_half) {
   T_OK(S_STORE(dies, 0, 'd'));
   T_OK(S_STORE(dies, t_pages(2), 'D'));
   T_CHECK(dies_in_a_sync(&dies, HOST_CALL_write, 1 | KILL_AFTER));
-  *joined_half += maps_and_stops(&comes, HOST_CALL_byte_lock, lock);
+  *joined_half += T_MAPS_AND_STOPS(comes, path, PAGES, HOST_CALL_byte_lock, lock);
   if (stopped)
     T_OK(kill(syncs.pid, SIGCONT));
   T_EQ(t_answer(T_HERE, &syncs), 0);

@@ -224,14 +224,6 @@ coming_meets_going(void) {
   T_NOTHING_LEFT();
 }
 
-static intmax_t
-map_and_disarm(intmax_t npages, intmax_t how, const char *name) {
-  intmax_t result = stranger_map(npages, how, name);
-
-  inject_disarm();
-  return result;
-}
-
 /* One that is killed at a host call of making the section, while another one comes. False: it had
  * no such call. */
 static bool
@@ -243,7 +235,7 @@ maker_is_killed(enum host_call site, uint32_t nth, struct t_stranger *other) {
 
   fd = t_tmpfile(path, (off_t)t_pages(2));
   S_ASK(maker, stranger_arm_kill, site, nth + (nth % 2 ? 0 : KILL_AFTER));
-  t_ask_begin(T_HERE, &maker, map_and_disarm, 2, S_SHARED, path);
+  t_ask_begin(T_HERE, &maker, stranger_map_and_disarm, 2, S_SHARED, path);
   T_OK(S_MAP(*other, path, 2, S_SHARED)); /* at the same time, or soon after */
   killed = !t_answered(&maker, &got);
   if (!killed)
@@ -281,14 +273,6 @@ maker_killed_half_way(void) {
   T_CHECK(killed > 20);
 }
 
-/* Asked to map, and stopped behind the nth call of the site? */
-static bool
-maps_and_stops(const struct t_stranger *s, enum host_call site, uint32_t nth) {
-  S_ASK(*s, stranger_arm_stop, site, nth);
-  t_ask_begin(T_HERE, s, map_and_disarm, 2, S_SHARED, path);
-  return T_HAS_STOPPED(*s);
-}
-
 static void
 goes_on(const struct t_stranger *s) {
   T_OK(kill(s->pid, SIGCONT));
@@ -302,8 +286,8 @@ late_maker(enum host_call site, uint32_t nth) {
   bool stopped;
 
   fd = t_tmpfile(path, (off_t)t_pages(2));
-  T_CHECK(maps_and_stops(&maker, HOST_CALL_resize, 1));
-  stopped = maps_and_stops(&late, site, nth);
+  T_CHECK(T_MAPS_AND_STOPS(maker, path, 2, HOST_CALL_resize, 1));
+  stopped = T_MAPS_AND_STOPS(late, path, 2, site, nth);
   goes_on(&maker);
   T_OK(t_answer(T_HERE, &maker));
   T_OK(S_MAP(member, path, 2, S_SHARED));

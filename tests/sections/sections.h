@@ -83,6 +83,27 @@ open_elsewhere(const unsigned char *p) {
   return page.open_elsewhere != 0;
 }
 
+/* The rule that is armed holds for this mapping alone. */
+static inline intmax_t
+stranger_map_and_disarm(intmax_t npages, intmax_t how, const char *path) {
+  intmax_t result = stranger_map(npages, how, path);
+
+  inject_disarm();
+  return result;
+}
+
+/* Asked to map all of the file, and stopped behind the nth call of the site? Its answer is still to be
+ * taken. */
+static inline bool
+maps_and_stops(struct t_at at, const struct t_stranger *s, const char *path, size_t npages,
+               enum host_call site, uint32_t nth) {
+  S_ASK(*s, stranger_arm_stop, site, nth);
+  t_ask_begin(at, s, stranger_map_and_disarm, (intmax_t)npages, S_SHARED, path);
+  return has_stopped(at, s);
+}
+#define T_MAPS_AND_STOPS(s, path, npages, site, nth)                                               \
+  maps_and_stops(T_HERE, &(s), path, npages, site, nth)
+
 /* ---- Barriers in common memory: who comes last lets all go -------------------------------------- */
 
 struct barrier {
