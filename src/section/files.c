@@ -157,11 +157,9 @@ is_named(int root, const char *name, int directory) {
   int fd;
   if (open_checked(&fd, root, name, O_RDONLY | O_DIRECTORY, S_IFDIR))
     return false;
-  int error = host_stat_fd(fd, &there);
-  if (!error)
-    error = host_stat_fd(directory, &here);
-  int close_error = host_close(fd);
-  return !error && !close_error && here.device == there.device && here.inode == there.inode;
+  bool is_same = !host_stat_fd(fd, &there) && !host_stat_fd(directory, &here) &&
+                 here.device == there.device && here.inode == there.inode;
+  return !host_close(fd) && is_same;
 }
 
 /* A maker claims the first lane before it gives the directory its name: while we have that lane, it
