@@ -213,7 +213,7 @@ struct host_identity {
 };
 SOFTMAP_MUST_CHECK int host_identity(struct host_identity *out);
 /* Does none of that process's threads run: it is stopped (SIGSTOP, a debugger), or has ended?  False
- * also if it is of another pid namespace, or can't be looked at. */
+ * also if it is of another pid namespace, if its pid is another's by now, or if it can't be looked at. */
 bool host_is_stopped(const struct host_identity *process);
 uid_t host_user(void); /* effective */
 /* pthread_atfork whose functions stay registered to the very end: libc forgets those of a library

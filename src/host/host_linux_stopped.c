@@ -93,10 +93,11 @@ host_is_stopped(const struct host_identity *process) {
       fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 && own.st_ino == process->pid_namespace;
   path_of_process(path, process->pid, "/stat");
   const char *fields = is_here ? fields_of(path, text) : NULL;
-  bool is_ended = is_here && (fields != NULL ? start_of(fields) != process->start_ticks
-                                             : has_ended(process->pid));
   errno = saved;
+  if (fields == NULL)
+    return is_here && has_ended(process->pid);
+  if (start_of(fields) != process->start_ticks)
+    return false; /* another one, or with another clock: time namespaces */
   path_of_process(path, process->pid, "/task");
-  return is_ended || (fields != NULL && host_each_name(path, look_at_thread, &threads) == 0 &&
-                      !threads.any_runs);
+  return host_each_name(path, look_at_thread, &threads) == 0 && !threads.any_runs;
 }
