@@ -345,13 +345,14 @@ lane_may_be_watched(struct section *section, uint64_t page) {
   return !is_known || watched;
 }
 
+/* Who has the lane of a dead one and isn't a member yet may not have judged it yet. */
 int
 lane_dead_watches(struct section *section, uint32_t lane, uint64_t *token) {
   uint64_t now = atomic_load(&lane_record(section, lane)->watches);
-  bool is_alive = false;
+  bool is_member = false;
   int error =
-      now ? host_byte_is_locked(section->control_fd, CONTROL_LOCK_LANE + lane, &is_alive) : 0;
-  *token = is_alive ? 0 : now;
+      now ? host_byte_is_locked(section->control_fd, CONTROL_LOCK_MEMBER + lane, &is_member) : 0;
+  *token = is_member ? 0 : now;
   return error;
 }
 
