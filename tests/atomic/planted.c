@@ -59,6 +59,8 @@ new_journal(void) {
   intmax_t result;
   int in;
 
+  if (journal_path[0] != '\0')
+    (void)unlink(journal_path); /* of the file before, if it was refused */
   fd = t_tmpfile(path, (off_t)t_pages(PAGES) - 200);
   size = t_pages(PAGES) - 200;
   T_EQ(pread(fd, before, size, 0), size);

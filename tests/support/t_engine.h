@@ -171,13 +171,14 @@ t_random_below(struct t_random *r, uint32_t n) {
   return t_random_next(r) % n;
 }
 
-/* T_SEED in the environment repeats a run. */
+/* T_SEED in the environment repeats a run.  make check always takes the same: its verdict doesn't depend
+ * on luck; larger scales take a fresh one each time. */
 static inline struct t_random
 t_random_start(void) {
   const char *given = getenv("T_SEED");
-  uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 0;
+  uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 1;
 
-  if (given == NULL) {
+  if (given == NULL && engine_scale(0, 1, 1) != 0) {
     int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || read(fd, &seed, 4) != 4)
