@@ -163,7 +163,8 @@ is_named(int root, const char *name, int directory) {
 }
 
 /* A maker claims the first lane before it gives the directory its name: while we have that lane, it
- * can't.  It may have done so since we opened the directory, and have left a section that lives on. */
+ * can't.  It may have done so since we opened the directory, and have left a section that lives on.
+ * models/sweep.pml plays it. */
 static int
 sweep(int root, const char *name) {
   int directory, control;
