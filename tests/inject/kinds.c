@@ -147,10 +147,13 @@ SCENARIO(watch_munmap, watched_stored, matrix_munmap, 30, 0)
 SCENARIO(watch_msync, watched_stored, matrix_msync, 30, 0)
 SCENARIO(watch_invalidate, watched_stored, matrix_msync_invalidate, 30, 0)
 SCENARIO(watch_growth, watched_longer_file, run_growth, 30, EFAULT)
+SCENARIO_AT(open, watch_view_opens, watched_stored, matrix_look_at_section, 10, 0)
+SCENARIO_AT(read, watch_view_reads, watched_stored, matrix_look_at_section, 10, 0)
 SCENARIO(compare_mmap, on_compare, matrix_mmap, 60, 0)
 SCENARIO(compare_store, compared_on_touch, run_store, 5, EFAULT)
 SCENARIO(compare_msync, compared_stored, matrix_msync, 30, 0)
 SCENARIO(merge_mmap, NULL, run_merge_mmap, 60, 0)
+SCENARIO_AT(open, merge_mmap_opens, NULL, run_merge_mmap, 10, 0)
 SCENARIO(atomic_mmap, NULL, run_atomic_mmap, 60, 0)
 SCENARIO(atomic_mmap_of_the_dead, atomic_stored_by_a_dead_process, run_atomic_mmap, 60, EBUSY)
 SCENARIO(atomic_mmap_cut_off, atomic_cut_off, run_atomic_mmap, 60, EBUSY)
@@ -166,11 +169,14 @@ static const struct t_case cases[] = {
   T_CASE(try_watch_msync),
   T_CASE(try_watch_invalidate),
   T_CASE(try_watch_growth),
+  T_CASE(try_watch_view_opens),
+  T_CASE(try_watch_view_reads),
   T_CASE(try_compare_mmap),
   T_CASE(try_compare_store),
   T_CASE(try_compare_msync),
   T_CASE(private_mapping_that_cannot_be_moved_stays),
   T_CASE(try_merge_mmap),
+  T_CASE(try_merge_mmap_opens),
   T_CASE(try_atomic_mmap),
   T_CASE_WITH(try_atomic_mmap_of_the_dead, T_KILLS),
   T_CASE_WITH(try_atomic_mmap_cut_off, T_KILLS),

@@ -31,6 +31,8 @@ struct scenario {
 
 /* Tries every cell: site, nth call, error or short count, once and from there on. */
 void matrix_try(const struct scenario *scenario);
+/* Every cell of one site, also of calls that come later than matrix_try looks in make check. */
+void matrix_try_site(const struct scenario *scenario, enum host_call site);
 
 /* The case try_CALL.  One macro, of # and ## alone: a call such as mmap is itself a macro of
  * <softmap/mman.h>, which another one in between would expand. */
@@ -40,6 +42,15 @@ void matrix_try(const struct scenario *scenario);
       .name = #call, .prepare = how, .run = what, .least_cells = least, .may = { __VA_ARGS__ }     \
     };                                                                                             \
     matrix_try(&scenario);                                                                         \
+  }
+
+/* The same with matrix_try_site. */
+#define SCENARIO_AT(site, call, how, what, least, ...)                                             \
+  static void try_##call(void) {                                                                   \
+    static const struct scenario scenario = {                                                      \
+      .name = #call, .prepare = how, .run = what, .least_cells = least, .may = { __VA_ARGS__ }     \
+    };                                                                                             \
+    matrix_try_site(&scenario, HOST_CALL_##site);                                                  \
   }
 
 /* In the table of cases: the process that was killed had the mapping, and this one has none. */

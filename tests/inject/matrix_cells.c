@@ -212,8 +212,9 @@ try_fault(const struct host_fault *fault, void *arg) {
   try_cell(&cell, &cells->held);
 }
 
-void
-matrix_try(const struct scenario *scenario) {
+/* Of one site, or of all (HOST_CALL_COUNT). */
+static void
+try_calls(const struct scenario *scenario, enum host_call only, uint32_t most) {
   uint32_t counts[HOST_CALL_COUNT];
   struct cells cells = { .scenario = scenario };
   unsigned sites = 0;
@@ -222,11 +223,13 @@ matrix_try(const struct scenario *scenario) {
   tried = fired = failed = 0;
   count_calls(scenario, counts);
   count_calls(scenario, counts); /* what the first one starts or keeps isn't counted */
-  for (int site = 0; site < HOST_CALL_COUNT; site++)
+  for (int site = 0; site < HOST_CALL_COUNT; site++) {
+    if (only != HOST_CALL_COUNT && site != (int)only)
+      counts[site] = 0;
     sites += counts[site] != 0 && host_errors[site][0] != 0;
+  }
   cells.held = held_now();
-  host_faults_try(counts, engine_scale(6, 1000, 1000), engine_scale(2, 1000, 1000), try_fault,
-                  &cells);
+  host_faults_try(counts, most, engine_scale(2, 1000, 1000), try_fault, &cells);
   t_note("%s: %u sites, %u cells, %u fired, %u failed", scenario->name, sites, tried, fired,
          failed);
   if (fired < scenario->least_cells)
@@ -234,4 +237,14 @@ matrix_try(const struct scenario *scenario) {
   if (matrix.end != NULL)
     matrix.end();
   (void)close(matrix.fd);
+}
+
+void
+matrix_try(const struct scenario *scenario) {
+  try_calls(scenario, HOST_CALL_COUNT, engine_scale(6, 1000, 1000));
+}
+
+void
+matrix_try_site(const struct scenario *scenario, enum host_call site) {
+  try_calls(scenario, site, 1000);
 }
