@@ -82,6 +82,13 @@ run_write_only(void) {
   return result;
 }
 
+/* From the second one on bytes are read straight into the data. */
+static void
+written_before(void) {
+  matrix_map();
+  T_EQ(run_write(), 0);
+}
+
 static int
 run_read(void) {
   struct shim_op op;
@@ -211,6 +218,7 @@ run_recover_discard(void) {
 /* ---- All of them -------------------------------------------------------------------------------- */
 
 SCENARIO(write, matrix_map, run_write, 10, EIO)
+SCENARIO(write_again, written_before, run_write, 10, EIO)
 SCENARIO(write_stored, matrix_stored, run_write, 10, EIO)
 SCENARIO(write_unfilled, matrix_on_touch, run_write, 10, EIO, EFAULT)
 SCENARIO(write_from_elsewhere, matrix_stored, run_write_from_elsewhere, 10, EIO)
@@ -230,6 +238,7 @@ SCENARIO(recover_discard, matrix_stored_by_the_dead, run_recover_discard, 10, 0)
 
 static const struct t_case cases[] = {
   T_CASE(try_write),
+  T_CASE(try_write_again),
   T_CASE(try_write_stored),
   T_CASE(try_write_unfilled),
   T_CASE(try_write_from_elsewhere),
