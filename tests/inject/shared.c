@@ -13,13 +13,29 @@ dismiss_other(void) {
   T_DISMISS(other);
 }
 
+/* Its mappings are atomic. */
+static intmax_t
+become_atomic(intmax_t a, intmax_t b, const char *text) {
+  (void)a;
+  (void)b;
+  (void)text;
+  return softmap_configure("atomic", "yes");
+}
+
+static void
+begin_other(bool is_atomic) {
+  if (matrix.end != NULL)
+    return;
+  other = t_stranger();
+  if (is_atomic)
+    T_OK(S_ASK(other, become_atomic, 0, 0));
+  T_OK(S_MAP(other, matrix.path, MATRIX_PAGES, S_SHARED));
+  matrix.end = dismiss_other;
+}
+
 static void
 beside_another(void) {
-  if (matrix.end == NULL) {
-    other = t_stranger();
-    T_OK(S_MAP(other, matrix.path, MATRIX_PAGES, S_SHARED));
-    matrix.end = dismiss_other;
-  }
+  begin_other(false);
   for (size_t i = 0; i < MATRIX_PAGES; i++) /* as the file has them: what we stored is older */
     T_OK(S_STORE(other, t_pages(i), matrix.model[i]));
 }
@@ -34,6 +50,17 @@ static void
 stored_beside_another(void) {
   beside_another();
   matrix_stored();
+}
+
+/* A page that it alone vouches for is written with ours. */
+static void
+atomic_stored_beside_another(void) {
+  begin_other(true);
+  beside_another();
+  matrix_map_with(MAP_SHARED | SOFTMAP_MAP_ATOMIC);
+  matrix_store();
+  matrix.model[2] = (unsigned char)(matrix.value % 250 + 2);
+  T_OK(S_STORE(other, t_pages(2), matrix.model[2]));
 }
 
 /* Behind what the other had opened. */
@@ -69,6 +96,7 @@ SCENARIO(mmap, beside_another, matrix_mmap, 60, 0)
 SCENARIO(mmap_of_the_dead, matrix_stored_by_the_dead, matrix_mmap, 60, EBUSY)
 SCENARIO(munmap, stored_beside_another, run_munmap, 30, 0)
 SCENARIO(msync, stored_beside_another, matrix_msync, 30, 0)
+SCENARIO(atomic_msync, atomic_stored_beside_another, matrix_msync, 30, EPERM)
 SCENARIO(msync_invalidate, mapped_beside_another, matrix_msync_invalidate, 30, 0)
 SCENARIO(pages, stored_beside_another, matrix_look_at_pages, 1, 0)
 SCENARIO(section_view, mapped_beside_another, matrix_look_at_section, 30, 0)
@@ -76,15 +104,11 @@ SCENARIO(recover, mapped_beside_another, run_recover, 30, 0)
 SCENARIO(growth, longer_file, run_growth, 30, EFAULT)
 
 static const struct t_case cases[] = {
-  T_CASE(try_mmap),
-  T_CASE_WITH(try_mmap_of_the_dead, T_KILLS),
-  T_CASE(try_munmap),
-  T_CASE(try_msync),
-  T_CASE(try_msync_invalidate),
-  T_CASE(try_pages),
-  T_CASE(try_section_view),
-  T_CASE(try_recover),
-  T_CASE(try_growth),
+  T_CASE(try_mmap),         T_CASE_WITH(try_mmap_of_the_dead, T_KILLS),
+  T_CASE(try_munmap),       T_CASE(try_msync),
+  T_CASE(try_atomic_msync), T_CASE(try_msync_invalidate),
+  T_CASE(try_pages),        T_CASE(try_section_view),
+  T_CASE(try_recover),      T_CASE(try_growth),
 };
 
 T_MAIN(cases)
