@@ -6,6 +6,7 @@
  */
 #include "host_errors.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { PAGES = 4 };
@@ -114,6 +115,35 @@ first_mapping_traced(void) {
   try_all((off_t)t_pages(PAGES), 100, 40);
 }
 
+/* In a stranger, where nothing of ours was asked for yet: not even the host layer can begin. */
+static intmax_t
+map_without_addresses(intmax_t len, intmax_t b, const char *name) {
+  const struct rlimit none = { 0, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+  int error;
+
+  (void)b;
+  fd = open(name, O_RDWR | O_CLOEXEC);
+  T_EQ(setrlimit(RLIMIT_AS, &none), 0);
+  p = mmap(NULL, (size_t)len, RW, MAP_SHARED, fd, 0);
+  error = errno;
+  T_EQ(setrlimit(RLIMIT_AS, &all), 0);
+  T_CHECK(p == MAP_FAILED);
+  T_EQ(error, ENOMEM);
+  p = T_MAP(NULL, (size_t)len, RW, MAP_SHARED, fd, 0);
+  PUT(p, 's'); /* by exit */
+  return 0;
+}
+
+static void
+first_mapping_without_address_space(void) {
+  struct t_stranger stranger = t_stranger();
+
+  fd = t_tmpfile(path, (off_t)t_pages(PAGES));
+  T_EQ(t_ask(T_HERE, &stranger, map_without_addresses, (intmax_t)t_pages(PAGES), 0, path), 0);
+  t_dismiss(T_HERE, &stranger);
+  T_FILE_BYTE(fd, 0, 's');
+}
+
 static void
 trace_and_map(void *arg) {
   T_OK(softmap_configure("trace", trace));
@@ -149,6 +179,7 @@ static const struct t_case cases[] = {
   T_CASE_MAPS_NOTHING(first_mapping),
   T_CASE_MAPS_NOTHING(first_mapping_of_a_large_file),
   T_CASE_MAPS_NOTHING(first_mapping_traced),
+  T_CASE_MAPS_NOTHING(first_mapping_without_address_space),
   T_CASE_MAPS_NOTHING(trace_that_is_something_else),
 };
 T_MAIN(cases)
