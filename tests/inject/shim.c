@@ -89,6 +89,17 @@ written_before(void) {
   T_EQ(run_write(), 0);
 }
 
+static void
+failed_read_into_the_data_is_made_good(void) {
+  matrix.fd = t_tmpfile(matrix.path, (off_t)t_pages(MATRIX_PAGES));
+  written_before();
+  engine_inject(HOST_CALL_read, 1, 1, EIO);
+  T_EQ(run_write(), 0); /* by a keeper */
+  T_EQ(inject_fired(), 1);
+  inject_disarm();
+  T_OK(munmap(matrix.p, t_pages(MATRIX_PAGES)));
+}
+
 static int
 run_read(void) {
   struct shim_op op;
@@ -238,6 +249,7 @@ SCENARIO(recover_discard, matrix_stored_by_the_dead, run_recover_discard, 10, 0)
 
 static const struct t_case cases[] = {
   T_CASE(try_write),
+  T_CASE(failed_read_into_the_data_is_made_good),
   T_CASE(try_write_again),
   T_CASE(try_write_stored),
   T_CASE(try_write_unfilled),
