@@ -214,7 +214,7 @@ try_fault(const struct host_fault *fault, void *arg) {
 
 /* Of one site, or of all (HOST_CALL_COUNT). */
 static void
-try_calls(const struct scenario *scenario, enum host_call only, uint32_t most) {
+try_calls(const struct scenario *scenario, enum host_call only, uint32_t most, uint32_t in_full) {
   uint32_t counts[HOST_CALL_COUNT];
   struct cells cells = { .scenario = scenario };
   unsigned sites = 0;
@@ -229,7 +229,7 @@ try_calls(const struct scenario *scenario, enum host_call only, uint32_t most) {
     sites += counts[site] != 0 && host_errors[site][0] != 0;
   }
   cells.held = held_now();
-  host_faults_try(counts, most, engine_scale(2, 1000, 1000), try_fault, &cells);
+  host_faults_try(counts, most, in_full, try_fault, &cells);
   t_note("%s: %u sites, %u cells, %u fired, %u failed", scenario->name, sites, tried, fired,
          failed);
   if (fired < scenario->least_cells)
@@ -241,10 +241,10 @@ try_calls(const struct scenario *scenario, enum host_call only, uint32_t most) {
 
 void
 matrix_try(const struct scenario *scenario) {
-  try_calls(scenario, HOST_CALL_COUNT, engine_scale(6, 1000, 1000));
+  try_calls(scenario, HOST_CALL_COUNT, engine_scale(6, 1000, 1000), engine_scale(2, 1000, 1000));
 }
 
 void
 matrix_try_site(const struct scenario *scenario, enum host_call site) {
-  try_calls(scenario, site, 1000);
+  try_calls(scenario, site, 1000, 1000);
 }
