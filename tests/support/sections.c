@@ -37,6 +37,8 @@ t_sections_begin(char dir[T_PATH]) {
 
   if (!t_is_softmap())
     return;
+  if (getenv("SOFTMAP_TEST_TRACKER") != NULL) /* or it would be another tracker's result */
+    t_fail(T_HERE, "SOFTMAP_TEST_TRACKER is for make check; a program takes SOFTMAP_TRACKER");
   if (top[0] == '\0') {
     const char *given = getenv("SOFTMAP_DIR");
 
