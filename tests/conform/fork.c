@@ -220,11 +220,14 @@ grandchildren_share_too(void) {
 
 static void
 what_the_child_maps_and_unmaps_is_its_own(void) {
-  int fd = t_tmpfile(NULL, (off_t)t_pages(4));
-  unsigned char *p = T_MAP(NULL, t_pages(4), RW, MAP_SHARED, fd, 0);
-  pid_t pid = t_fork();
+  unsigned char *p;
+  pid_t pid;
+  int fd;
 
   t_skip_on_valgrind("it raises SIGBUS in itself when a forked child maps a file");
+  fd = t_tmpfile(NULL, (off_t)t_pages(4));
+  p = T_MAP(NULL, t_pages(4), RW, MAP_SHARED, fd, 0);
+  pid = t_fork();
   if (pid == 0) {
     T_OK(munmap(p, t_pages(2)));
     T_OK(mprotect(p + t_pages(2), t_pages(1), PROT_NONE));
