@@ -129,7 +129,7 @@ make_room(struct moving *moving) {
       moving->addr = (void *)move->start;
       return 0;
     }
-    if (error != EEXIST)
+    if (error != EEXIST && error != ENOMEM) /* ENOMEM: so high up that no address is left */
       return error;
   }
   if (!move->may_move)

@@ -5,6 +5,8 @@
  */
 #include "t_engine.h"
 
+#include <sys/personality.h>
+
 enum { PAGES = 4, FIRST_EXTENT = 1 << 16 }; /* as in section/control.h */
 
 static unsigned char *p;
@@ -127,9 +129,28 @@ failed_mremap_to_another_extent(void) {
   T_CHECK(fail_each(try_mremap) >= 3);
 }
 
+/* Where the kernel doesn't choose at random, mappings lie so high that there is no address behind them:
+ * then it moves, too. */
+static void
+mapping_at_the_top_moves(void) {
+  int old = personality(0xffffffff);
+
+  if ((old & ADDR_NO_RANDOMIZE) == 0) {
+    T_CHECK(personality((unsigned long)old | ADDR_NO_RANDOMIZE) == old);
+    T_CHECK(freopen("/dev/null", "w", stdout) != NULL); /* its lines would count as ours */
+    (void)execl("/proc/self/exe", "sizes", "mapping_at_the_top_moves", (char *)NULL);
+    t_fail(T_HERE, "execl: errno %d", errno);
+  }
+  begin();
+  T_EQ(longer_mapping(), 0);
+  T_LOADS(p, 'a');
+  end(FIRST_EXTENT + 1);
+}
+
 static const struct t_case cases[] = {
   T_CASE(failed_growth_to_another_extent),
   T_CASE(failed_shrinking),
   T_CASE(failed_mremap_to_another_extent),
+  T_CASE_MAPS_NOTHING(mapping_at_the_top_moves),
 };
 T_MAIN(cases)
