@@ -232,8 +232,8 @@ run_fork(void) {
 
 /* ---- All of them -------------------------------------------------------------------------------- */
 
-SCENARIO(mmap, NULL, matrix_mmap, 170, 0)
-SCENARIO(mmap_private, NULL, run_mmap_private, 166, 0)
+SCENARIO(mmap, NULL, matrix_mmap, 175, 0)
+SCENARIO(mmap_private, NULL, run_mmap_private, 171, 0)
 
 static void
 try_mmap_fixed(void) {

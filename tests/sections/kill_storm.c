@@ -264,16 +264,13 @@ others_go_on(unsigned stopped) {
 static void
 stopped_at_random_instants(void) {
   unsigned stops = how_many(80, 1000, 10000);
-  int status;
 
   begin(false);
   for (count.stops = 0; count.stops < stops; count.stops++) {
     unsigned w = t_random_below(&rng, WORKERS);
 
     let_pass();
-    T_OK(kill(worker[w].pid, SIGSTOP));
-    T_EQ(waitpid(worker[w].pid, &status, WUNTRACED), worker[w].pid);
-    T_CHECK(WIFSTOPPED(status));
+    T_STOP(worker[w].pid);
     others_go_on(w);
     check_files(false);
     if (t_random_below(&rng, 3) == 0) {

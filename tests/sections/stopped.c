@@ -52,7 +52,6 @@ static void
 stop_in_the_middle(const struct t_stranger *victim) {
   char control[T_PATH * 2];
   int control_fd;
-  int status;
 
   (void)snprintf(control, sizeof control, "%s/%s/control", getenv("SOFTMAP_DIR"),
                  T_THE_SECTION().name);
@@ -60,9 +59,8 @@ stop_in_the_middle(const struct t_stranger *victim) {
   t_ask_begin(T_HERE, victim, stranger_load, (intmax_t)t_pages(PAGES + 1), 0, NULL);
   while (!size_is_being_changed(control_fd))
     (void)poll(NULL, 0, 1);
-  T_OK(kill(victim->pid, SIGSTOP));
-  T_EQ(waitpid(victim->pid, &status, WUNTRACED), victim->pid);
-  T_CHECK(WIFSTOPPED(status) && size_is_being_changed(control_fd));
+  T_STOP(victim->pid);
+  T_CHECK(size_is_being_changed(control_fd));
   (void)close(control_fd);
 }
 
