@@ -86,16 +86,22 @@ fence_ready(struct section *section, const unsigned char **out) {
   return error;
 }
 
-/* The old table stays mapped, as an address that faults, until the section goes: another keeper may be
- * about to use it. */
+/* Unmapped with the section; one too many stays to the end. */
+static void
+keep_old(struct section *section, const unsigned char *fence) {
+  for (int i = 0; i < OLD_FENCES; i++) {
+    const unsigned char *none = NULL;
+    if (atomic_compare_exchange_strong(&section->old_fences[i], &none, fence))
+      return;
+  }
+}
+
+/* The old table stays mapped, as an address that faults: another keeper may be about to use it. */
 int
 fence_was_revoked(struct section *section, const unsigned char *fence) {
   const unsigned char *expected = fence;
-  bool is_first = atomic_compare_exchange_strong(&section->fence, &expected, NULL);
-  for (int i = 0; i < OLD_FENCES && is_first; i++) { /* one too many stays to the end */
-    const unsigned char *none = NULL;
-    is_first = !atomic_compare_exchange_strong(&section->old_fences[i], &none, fence);
-  }
+  if (atomic_compare_exchange_strong(&section->fence, &expected, NULL))
+    keep_old(section, fence);
   return ECANCELED;
 }
 
