@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "section/directory.h"
 #include "section/files.h"
+#include "section/lane.h"
 #include "section/registry.h"
 
 /* ---- The section of a file ------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
 #include "backing/writeback.h"
 #include "core/rules.h"
 #include "host/arena.h"
-#include "section/section.h"
+#include "section/lane.h"
 #include "track/track.h"
 
 static int

@@ -23,6 +23,7 @@
 #include "backing/writeback.h"
 #include "host/arena.h"
 #include "section/kind.h"
+#include "section/lane.h"
 #include "section/say.h"
 #include "section/scan.h"
 #include "trace/counters.h"

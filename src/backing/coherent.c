@@ -10,6 +10,7 @@
 #include "backing/walk.h"
 #include "backing/writeback.h"
 #include "host/arena.h"
+#include "section/lane.h"
 #include "section/stamp.h"
 #include "section/window.h"
 #include "track/track.h"

@@ -10,6 +10,7 @@
  */
 #include "backing/flush.h"
 
+#include "section/lane.h"
 #include "section/scan.h"
 #include "trace/counters.h"
 #include "trace/ring.h"

@@ -9,7 +9,7 @@
  */
 #include "backing/patience.h"
 
-#include "section/section.h"
+#include "section/lane.h"
 
 #define PATIENCE_NS 20000000
 

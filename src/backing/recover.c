@@ -16,6 +16,7 @@
 #include "section/directory.h"
 #include "section/files.h"
 #include "section/kind.h"
+#include "section/lane.h"
 #include "section/survey.h"
 
 #define STEP ((uint64_t)1 << 10) /* pages */

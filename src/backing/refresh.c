@@ -13,6 +13,7 @@
 #include "backing/keeper.h"
 #include "backing/merge.h"
 #include "backing/writeback.h"
+#include "section/lane.h"
 #include "section/stamp.h"
 #include "section/twins.h"
 #include "track/track.h"

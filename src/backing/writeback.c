@@ -22,6 +22,7 @@
 #include "backing/patience.h"
 #include "backing/write.h"
 #include "core/broken.h"
+#include "section/lane.h"
 #include "section/scan.h"
 #include "section/stamp.h"
 #include "section/twins.h"

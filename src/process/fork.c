@@ -17,7 +17,7 @@
 #include "process/process.h"
 #include "section/announce.h"
 #include "section/directory.h"
-#include "section/section.h"
+#include "section/lane.h"
 #include "space/space.h"
 #include "trace/ring.h"
 #include "track/readers.h"

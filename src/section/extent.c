@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "section/section.h"
+#include "section/lane.h"
 
 int
 extent_map_file(int fd, uint64_t offset, size_t len, int prot, void **out) {

@@ -8,6 +8,7 @@
 
 #include "core/text.h"
 #include "section/directory.h"
+#include "section/lane.h"
 
 #define CONTROL_NAME "control"
 #define DATA_NAME "data"

@@ -9,6 +9,7 @@
 
 #include "backing/fill.h"
 #include "backing/keeper.h"
+#include "section/lane.h"
 #include "section/scan.h"
 #include "section/stamp.h"
 

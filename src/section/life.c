@@ -12,6 +12,7 @@
 
 #include "section/files.h"
 #include "section/kind.h"
+#include "section/lane.h"
 #include "section/say.h"
 #include "section/stamp.h"
 #include "section/survey.h"

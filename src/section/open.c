@@ -14,6 +14,7 @@
 #include "section/directory.h"
 #include "section/files.h"
 #include "section/kind.h"
+#include "section/lane.h"
 #include "section/registry.h"
 #include "section/say.h"
 #include "section/stamp.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backing/keeper.h"
+#include "section/lane.h"
 #include "section/scan.h"
 #include "section/twins.h"
 

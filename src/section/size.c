@@ -10,6 +10,7 @@
 
 #include "backing/keeper.h"
 #include "backing/patience.h"
+#include "section/lane.h"
 #include "section/stamp.h"
 #include "section/tail.h"
 #include "trace/counters.h"

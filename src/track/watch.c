@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "backing/keeper.h"
+#include "section/lane.h"
 #include "section/stamp.h"
 #include "track/groups.h"
 #include "track/readers.h"
