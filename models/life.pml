@@ -1,10 +1,12 @@
 /* life.pml - joining a section and leaving it, without a lock, with kills.
  *
- * Three processes join, may store, and leave, again after others have; any one may be killed
- * between two steps.  A section is removed only when nobody uses it and nothing in it is dirty.
+ * Three processes join, may store, and leave, again after others have, or end; any one may be killed
+ * between two steps.  A section is removed only when nobody uses it and nothing in it is dirty; and it is
+ * removed if nobody was killed.
  *
- * Followed: section/life.c (life_keep, remove_if_last, life_leave), section/lane.c (lane_lock_free_one,
- * lane_take_over, lane_enter, lane_look), section/open.c (release_job).
+ * Followed: section/life.c (life_keep, remove_if_last, life_leave, life_end), section/lane.c
+ * (lane_lock_free_one, lane_take_over, lane_enter), section/peers.c (lane_look), section/open.c
+ * (release_job).
  *
  * Large: -DPROCESSES=3
  * Mutants: each must be rejected.
@@ -13,6 +15,7 @@
  *   TOKEN_STAYS        a joiner leaves the token of a leaver alone
  *   DIRT_IGNORED       a leaver doesn't look for dirt
  *   BACK_WITHOUT_KEEP  a leaver that finds dirt goes back without looking at life
+ *   END_STAYS          a process that ends stays until it is gone
  */
 #define LIVE 0
 #define REMOVED 1
@@ -25,7 +28,7 @@ byte life;
 bool alive[3], leaving[3];
 bool uses[3]; /* may have it mapped */
 bool dirt;
-bool killed[3];
+bool killed[3], gone[3];
 byte kills = 1;
 
 #define IS_STAYING(q) (q != p && q < PROCESSES && alive[q] && !leaving[q])
@@ -126,10 +129,16 @@ proctype Process(byte p) provided (!killed[p]) {
         :: else /* another thread of it maps the file now, or it only writes and leaves */
         fi
      od;
+#ifdef END_STAYS
+     if
+     :: is_gone || life == REMOVED
+     :: else -> leaving[p] = false; keep()
+     fi;
+#endif
      alive[p] = false
   od;
 out:
-  skip
+  gone[p] = true
 }
 
 active proctype Kill() {
@@ -152,5 +161,9 @@ init {
     :: else -> break
     od
   };
-  timeout
+  timeout;
+  if
+  :: gone[0] && gone[1] && (PROCESSES < 3 || gone[2]) -> assert(life == REMOVED)
+  :: else
+  fi
 }

@@ -375,6 +375,7 @@ write_back(struct section *section, uint64_t first, uint64_t npages,
            const struct flushing *flushing, bool gathers) {
   lock_take(&section->sync_lock);
   trace_note(TRACE_SYNC, section->trace, first, npages);
+  life_come_back(section);
   int error = file_look(section);
   twins_reach(section);
   if (!error) {

@@ -43,7 +43,7 @@ enum summary_bits {
 
 struct lane_record {
   _Atomic uint32_t used;    /* 1: claimed since it was last cleaned */
-  _Atomic uint32_t leaving; /* 1: its owner doesn't count any more when others look who is left */
+  _Atomic uint32_t leaving; /* 1: its owner doesn't stay: others don't leave the section to it */
   uint64_t pid, start_ticks, pid_namespace;
   _Atomic uint32_t
       writing; /* 1: the file's mtime may be newer than control->mtime_ns by our hand */

@@ -153,9 +153,14 @@ lane_claim(struct section *section) {
 }
 
 int
+lane_linger(struct section *section) {
+  return host_byte_lock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane);
+}
+
+int
 lane_enter(struct section *section) {
   atomic_store(&lane_record(section, section->lane)->leaving, 0);
-  return host_byte_lock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane);
+  return lane_linger(section);
 }
 
 void
@@ -163,6 +168,12 @@ lane_leave(struct section *section) {
   atomic_store(&lane_record(section, section->lane)->leaving, 1);
   if (host_byte_unlock(section->control_fd, CONTROL_LOCK_MEMBER + section->lane))
     host_yield(); /* only judged by who joins: it will believe that somebody is left */
+}
+
+bool
+lane_is_leaving(struct section *section) {
+  return atomic_load(&section->has_lane) &&
+         atomic_load(&lane_record(section, section->lane)->leaving);
 }
 
 struct lane_child

@@ -26,6 +26,10 @@ SOFTMAP_MUST_CHECK int lane_map(struct section *section, unsigned extent, uint32
 /* Count as a member, having made the section or found it good; and no more.  [keeper] */
 SOFTMAP_MUST_CHECK int lane_enter(struct section *section);
 void lane_leave(struct section *section);
+/* Having left: a member again, but not one that stays.  [keeper] */
+SOFTMAP_MUST_CHECK int lane_linger(struct section *section);
+/* Ours has left, whether it lingers or not. */
+bool lane_is_leaving(struct section *section);
 /* A forked child on its way counts as staying, as long as its parent lives, until it has a lane. */
 struct lane_child lane_announce_child(struct section *section);
 bool lane_awaits_child(struct section *section);
@@ -43,7 +47,7 @@ void lane_note_watching(struct section *section);
 /* Who is in the section besides us?  [keeper] */
 struct lane_census {
   uint32_t members; /* alive, and have made the section or found it good */
-  uint32_t staying; /* alive and not leaving: members, and who is just joining */
+  uint32_t staying; /* alive and not leaving: members but those that linger, and who just joins */
   uint32_t dead;    /* lanes that nobody has cleaned yet */
   bool dead_writing;
 };

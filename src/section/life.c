@@ -6,7 +6,8 @@
  * one of the two sees the other.  The joiner takes the token away; removing needs it there.
  *
  * With several leaving at once the last token counts, and its owner sees the others leaving.  One
- * that goes back, because it found dirt, joins again.  models/life.pml plays it.
+ * that goes back, because it found dirt, joins again; one whose process ends never comes back.
+ * models/life.pml plays it.
  */
 #include <errno.h>
 
@@ -46,7 +47,7 @@ remove_if_last(struct section *section) {
   if (!error)
     error = settle_all(section, 0, section_npages(section));
   if (!error && section_has_dirt(section))
-    error = EAGAIN;
+    error = others.members ? EBUSY : EAGAIN; /* they may have pages open: those stay dirty */
   now = token;
   if (!error)
     return atomic_compare_exchange_strong(life, &now, LIFE_REMOVED) ? 0 : EBUSY;
@@ -78,13 +79,21 @@ life_leave_behind(struct section *section) {
     life_leave_as_it_is(section);
 }
 
+/* It lingers: its late stores are a member's, but whoever leaves after it doesn't leave the section
+ * to it. */
 void
 life_end(struct section *section) {
   lane_leave(section);
   if (!remove_if_last(section))
     files_remove(section);
-  else if (lane_enter(section) || life_keep(section))
-    host_yield(); /* counts as leaving: its late stores may not be adopted */
+  else if (lane_linger(section))
+    host_yield(); /* its late stores may not be adopted */
+}
+
+void
+life_come_back(struct section *section) {
+  if (lane_is_leaving(section) && (lane_enter(section) || life_keep(section)))
+    host_yield(); /* removed: what we write now, no other process of softmap's knows of */
 }
 
 /* ---- Joining ------------------------------------------------------------------------------- */

@@ -172,6 +172,7 @@ section_obtain(int fd, const struct section_key *expected, struct section **out)
     struct section *section = registry_find(expected);
     if (section) {
       lock_take(&section->sync_lock); /* which uses the descriptor */
+      life_come_back(section);
       error = attach(section, fd, is_writable);
       lock_drop(&section->sync_lock);
       is_new = true; /* given away */

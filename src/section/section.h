@@ -286,8 +286,10 @@ SOFTMAP_MUST_CHECK int life_leave(struct section *section);
 void life_leave_behind(struct section *section);
 /* Leave and remove nothing: what is damaged may look as if there were no dirt. */
 void life_leave_as_it_is(struct section *section);
-/* As life_leave at the end of the process, which stays a member of what it doesn't remove. */
+/* As life_leave at the end of the process, which lingers in what it doesn't remove. */
 void life_end(struct section *section);
+/* What lingers is used again: stay.  [keeper] */
+void life_come_back(struct section *section);
 
 /* ---- Doubtful pages (settle.c) --------------------------------------------------------------- */
 

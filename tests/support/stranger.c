@@ -152,11 +152,16 @@ t_ask(struct t_at at, const struct t_stranger *s, t_service *fn, intmax_t a, int
 }
 
 void
-t_dismiss(struct t_at at, const struct t_stranger *s) {
+t_dismiss_begin(struct t_at at, const struct t_stranger *s) {
   struct question end = { 0 };
 
   if (!give(s->fd, &end, sizeof end))
     t_fail(at, "stranger %d ended before it was told to", (int)s->pid);
+}
+
+void
+t_dismiss(struct t_at at, const struct t_stranger *s) {
+  t_dismiss_begin(at, s);
   t_reap(at, s->pid, T_EXITED(0));
   (void)close(s->fd);
 }

@@ -276,7 +276,8 @@ void t_ask_begin(struct t_at at, const struct t_stranger *s, t_service *fn, intm
 intmax_t t_answer(struct t_at at, const struct t_stranger *s);
 /* False: it ended instead (its asker reaps it). */
 bool t_answered(const struct t_stranger *s, intmax_t *result);
-/* It calls exit(0). */
+/* It calls exit(0); in two steps: its asker reaps it and closes its descriptor. */
+void t_dismiss_begin(struct t_at at, const struct t_stranger *s);
 void t_dismiss(struct t_at at, const struct t_stranger *s);
 void t_kill_stranger(struct t_at at, const struct t_stranger *s);
 
