@@ -24,12 +24,11 @@ mode_zero_after_mapping(void) {
   int fd;
   unsigned char *p;
 
-  (void)snprintf(dir, sizeof dir, "/dev/shm/softmap-test-%d", (int)getpid());
   fd = t_tmpfile(path, (off_t)t_pages(2));
   if (getuid() == 0)
     T_OK(fchown(fd, NOBODY, NOBODY));
   become_nobody();
-  T_OK(mkdir(dir, 0700));
+  t_sections_of(geteuid(), dir);
   T_OK(softmap_configure("dir", dir));
   p = T_MAP(NULL, t_pages(2), RW, MAP_SHARED, fd, 0);
   T_OK(fchmod(fd, 0));

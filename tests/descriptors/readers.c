@@ -24,8 +24,7 @@ begin(void) {
     T_CHECK(setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
   }
   T_OK(fchmod(writer_fd, 0444));
-  (void)snprintf(dir, sizeof dir, "/dev/shm/softmap-test-%d", (int)getpid());
-  T_OK(mkdir(dir, 0700));
+  t_sections_of(geteuid(), dir);
   T_OK(softmap_configure("dir", dir));
 }
 

@@ -51,7 +51,6 @@ live(const struct party *party, const struct wish *wish) {
   size_t lines;
 
   become(wish->user);
-  T_OK(mkdir(party->dir, 0700));
   T_OK(softmap_configure("dir", party->dir));
   int error = try_to_map(wish, &lines);
   T_EQ(lines, error != 0);
@@ -64,12 +63,10 @@ live(const struct party *party, const struct wish *wish) {
 
 static int
 start(struct party *party, uid_t user, int fd, int prot) {
-  static unsigned count;
   struct wish wish = { user, fd, prot };
   int error = -1;
 
-  (void)snprintf(party->dir, sizeof party->dir, "/dev/shm/softmap-test-%d-%u", (int)getpid(),
-                 count++);
+  t_sections_of(user, party->dir);
   T_OK(pipe(party->told));
   party->go = t_meeting();
   party->pid = t_fork();

@@ -49,6 +49,13 @@ t_sections_begin(char dir[T_PATH]) {
     t_fail(T_HERE, "no section directory %s: errno %d", dir, errno);
 }
 
+void
+t_sections_of(uid_t user, char dir[T_PATH]) {
+  (void)snprintf(dir, T_PATH, "/dev/shm/softmap-test-XXXXXX");
+  if (mkdtemp(dir) == NULL || chown(dir, user, user) != 0)
+    t_fail(T_HERE, "no section directory %s: errno %d", dir, errno);
+}
+
 /* The name of something in the directory, or an empty one. */
 static void
 first_entry(const char *path, char name[256]) {

@@ -238,6 +238,8 @@ void t_row_in_child(struct t_at at, const char *row, void (*fn)(void *), void *a
 void t_sections_begin(char dir[T_PATH]);
 /* Removes it. False if something was left in it, which is said. */
 bool t_sections_end(const char *dir, bool may_be_left);
+/* A new one for another user, whom the case's own is closed to; who asked removes it. */
+void t_sections_of(uid_t user, char dir[T_PATH]);
 void t_remove_directory(const char *path);
 
 /* ---- lock.c: locked memory ------------------------------------------------------------------- */
