@@ -198,8 +198,8 @@ keeper_start(void) {
     return 0;
   if (!keeper.buffers) {
     void *buffers;
-    int error = host_map(&buffers, NULL, KEEPER_BUFFER * KEEPER_THREADS, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int error = host_map_own(&buffers, KEEPER_BUFFER * KEEPER_THREADS, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (error)
       return error;
     keeper.buffers = buffers;

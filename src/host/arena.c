@@ -74,8 +74,8 @@ static bool
 add_chunk(void) {
   size_t size = has_chunk ? CHUNK_SIZE : CHUNK_FIRST;
   void *chunk = NULL;
-  int error = host_map(&chunk, NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  int error = host_map_own(&chunk, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (error != 0)
     return false;
   retire_chunk();
@@ -110,8 +110,8 @@ alloc_small(size_t size) {
 static void *
 alloc_direct(size_t size) {
   void *block = NULL;
-  int error = host_map(&block, NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  int error = host_map_own(&block, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return error == 0 ? block : NULL;
 }
 

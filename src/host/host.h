@@ -49,6 +49,10 @@ SOFTMAP_MUST_CHECK int host_start(void);
  * pages are smaller (and MAP_FIXED isn't given). */
 SOFTMAP_MUST_CHECK int host_map(void **out, void *addr, size_t len, int prot, int flags, int fd,
                                 off_t offset);
+/* The same for memory of our own: apart from the program's, whose holes stay as it made them (on
+ * hosts of 64 bits). */
+SOFTMAP_MUST_CHECK int host_map_own(void **out, size_t len, int prot, int flags, int fd,
+                                    off_t offset);
 SOFTMAP_MUST_CHECK int host_unmap(void *addr, size_t len);
 SOFTMAP_MUST_CHECK int host_protect(void *addr, size_t len, int prot) SOFTMAP_SIGSAFE;
 /* mremap(2); new_addr is used with MREMAP_FIXED. */

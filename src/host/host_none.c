@@ -18,6 +18,17 @@ host_start(void) {
 }
 
 int
+host_map_own(void **out, size_t len, int prot, int flags, int fd, off_t offset) {
+  (void)out;
+  (void)len;
+  (void)prot;
+  (void)flags;
+  (void)fd;
+  (void)offset;
+  return ENOSYS;
+}
+
+int
 host_map(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t offset) {
   (void)out;
   (void)addr;

@@ -118,6 +118,29 @@ host_map(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t 
   return error;
 }
 
+/* Where something is already, we look further away each time. */
+static int
+do_map_own(void **out, size_t len, int prot, int flags, int fd, off_t offset) {
+  int error = EEXIST;
+  for (unsigned attempt = 0; attempt < 12 && error == EEXIST; attempt++) {
+    void *place = len > SIZE_MAX >> 13 ? NULL : host_place(len << attempt);
+    if (place == NULL)
+      break;
+    error = do_map(out, place, len, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
+  }
+  return error == 0 ? 0 : do_map(out, NULL, len, prot, flags, fd, offset);
+}
+
+int
+host_map_own(void **out, size_t len, int prot, int flags, int fd, off_t offset) {
+  int error = inject_before(HOST_CALL_map);
+  if (error != 0)
+    return error;
+  error = do_map_own(out, len, prot, flags, fd, offset);
+  inject_after(HOST_CALL_map);
+  return error;
+}
+
 int
 host_unmap(void *addr, size_t len) {
   int error = inject_before(HOST_CALL_unmap);

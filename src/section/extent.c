@@ -7,7 +7,7 @@
 
 int
 extent_map_file(int fd, uint64_t offset, size_t len, int prot, void **out) {
-  int error = host_map(out, NULL, len, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+  int error = host_map_own(out, len, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
   return error == EAGAIN ? ENOMEM : error;
 }
 

@@ -61,8 +61,8 @@ map_stamps(struct section *section, int fd, unsigned extent) {
   page_byte *had = arena_alloc(memory_len(extent));
   if (!had)
     return ENOMEM;
-  error = host_map(&stamps, NULL, (size_t)stamps_len(extent), PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+  error = host_map_own(&stamps, (size_t)stamps_len(extent), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
   if (error) {
     arena_free((void *)had, memory_len(extent));
     return error;

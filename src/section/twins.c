@@ -40,8 +40,8 @@ map_file(struct section *section, uint32_t count) {
   void *addr;
   error = control_reserve(fd, whole_len(count));
   if (!error)
-    error = host_map(&addr, NULL, whole_len(count), PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_NORESERVE, fd, 0);
+    error = host_map_own(&addr, whole_len(count), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_NORESERVE, fd, 0);
   int close_error = host_close(fd);
   if (error)
     return error;

@@ -22,8 +22,8 @@ static int
 window_open(struct section *section, uint64_t first, uint64_t npages) {
   void *addr;
   size_t len = (size_t)npages << host_config.page_shift;
-  int error = host_map(&addr, NULL, len, PROT_READ, MAP_SHARED | MAP_NORESERVE, section->data_fd,
-                       (off_t)(first << host_config.page_shift));
+  int error = host_map_own(&addr, len, PROT_READ, MAP_SHARED | MAP_NORESERVE, section->data_fd,
+                           (off_t)(first << host_config.page_shift));
   if (error)
     return error;
   section->window.addr = addr;
@@ -42,7 +42,8 @@ window_cover(struct section *section, uint64_t first, uint64_t n, unsigned char 
     uint64_t start = first / WINDOW_RUN * WINDOW_RUN;
     uint64_t end = section_npages(section);
     uint64_t npages = end > start && end - start < WINDOW_PAGES ? end - start : WINDOW_PAGES;
-    int error = window_open(section, start, npages < first - start + n ? first - start + n : npages);
+    int error =
+        window_open(section, start, npages < first - start + n ? first - start + n : npages);
     if (error)
       return error;
   }
@@ -61,8 +62,8 @@ inlet_ready(struct section *section) {
   void *addr;
   if (atomic_load(&section->inlet) || INLET_SIZE == 0)
     return 0;
-  int error = host_map(&addr, NULL, INLET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                       section->data_fd, 0);
+  int error = host_map_own(&addr, INLET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                           section->data_fd, 0);
   if (error)
     return error;
   error = host_advise(addr, INLET_SIZE, MADV_DONTFORK);

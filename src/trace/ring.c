@@ -49,7 +49,7 @@ lengthen(int fd) {
 static int
 map_file(int fd, struct trace_header **out) {
   void *addr;
-  int error = host_map(&addr, NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  int error = host_map_own(&addr, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (!error)
     *out = addr;
   return error;

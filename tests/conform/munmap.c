@@ -173,6 +173,45 @@ what_is_mapped_there_next_is_untouched_by_what_was(void) {
   T_FILE_OLD(fd, 10, t_pages(2) - 10);
 }
 
+/* Nothing but the program puts anything into a hole of the program's, which it may unmap with what is
+ * around it, or twice. */
+static void
+hole_stays_free(size_t npages) {
+  int fd = t_sparse_file(NULL, (off_t)t_pages(npages + 2));
+  int other_fd = t_sparse_file(NULL, (off_t)t_pages(npages));
+  unsigned char *other = T_MAP(NULL, t_pages(npages), RW, MAP_SHARED, other_fd, 0);
+  unsigned char *p = T_MAP(NULL, t_pages(npages + 2), RW, MAP_SHARED, fd, 0);
+  unsigned char *hole = p + t_pages(1);
+
+  T_OK(munmap(hole, t_pages(npages)));
+  for (int round = 0; round < 2; round++) {
+    p[0] = 'p';
+    other[0] = 'o';
+    T_OK(msync(p, t_pages(1), MS_SYNC));
+    T_OK(msync(other, t_pages(npages), MS_SYNC));
+  }
+  for (size_t page = 0; page < npages; page++)
+    T_CHECK(!t_is_mapped(hole + t_pages(page), 1));
+  T_OK(munmap(p, t_pages(npages + 2)));
+  other[1] = 'q';
+  T_OK(msync(other, t_pages(npages), MS_SYNC));
+  T_FILE_BYTE(other_fd, 1, 'q');
+  T_FILE_BYTE(fd, 0, 'p');
+  T_OK(munmap(other, t_pages(npages)));
+  (void)close(fd);
+  (void)close(other_fd);
+}
+
+static void
+holes_stay_free(void) {
+  static const size_t sizes[] = { 1, 16, 64, 600, 5000 };
+
+  t_skip_on_valgrind("it hands out addresses from below, and has no place apart");
+
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    hole_stays_free(sizes[i]);
+}
+
 static void
 private_parts_can_be_unmapped(void) {
   t_skip_on_valgrind("it reads where nothing is");
@@ -198,6 +237,11 @@ static const struct t_case cases[] = {
   T_CASE(several_mappings_go_at_once),
   T_CASE(other_mapping_of_the_file_lives_on),
   T_CASE(what_is_mapped_there_next_is_untouched_by_what_was),
+#if UINTPTR_MAX > 0xffffffff
+  T_CASE(holes_stay_free),
+#else
+  T_CASE_DIVERGES(holes_stay_free, "D36: softmap's own memory may be in a hole"),
+#endif
   T_CASE(private_parts_can_be_unmapped),
 };
 

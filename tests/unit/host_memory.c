@@ -340,12 +340,53 @@ sandbox_copies_by_itself(void **state) {
   assert_int_equal(status, 0);
 }
 
+/* Far below what the kernel hands out, and beside what is there already. */
+static void
+own_memory_is_apart(void **state) {
+  (void)state;
+  static const size_t sizes[] = { 1, 3, 16, 1024, 5000, 1 };
+  void *kernels = NULL;
+  void *own[6];
+  void *others = NULL;
+  if (sizeof(void *) == 4 || getenv("SOFTMAP_TEST_VALGRIND"))
+    skip();
+  assert_int_equal(host_map(&kernels, NULL, page, PROT_READ, PRIVATE, -1, 0), 0);
+  for (size_t i = 0; i < 6; i++) {
+    assert_int_equal(host_map_own(&own[i], sizes[i] * page, PROT_READ, PRIVATE, -1, 0), 0);
+    assert_true((uintptr_t)own[i] + ((uintptr_t)1 << 28) < (uintptr_t)kernels);
+    for (size_t k = 0; k < i; k++)
+      assert_true((char *)own[i] + sizes[i] * page <= (char *)own[k] ||
+                  (char *)own[k] + sizes[k] * page <= (char *)own[i]);
+    if (i == 3) /* where the next one would be */
+      assert_int_equal(host_map(&others, (char *)own[i] - 2 * page, page, PROT_READ,
+                                PRIVATE | MAP_FIXED_NOREPLACE, -1, 0),
+                       0);
+  }
+  assert_int_equal(((char *)others)[0], 0);
+  for (size_t i = 0; i < 6; i++)
+    assert_int_equal(host_unmap(own[i], sizes[i] * page), 0);
+  assert_int_equal(host_unmap(others, page), 0);
+  assert_int_equal(host_unmap(kernels, page), 0);
+}
+
+static void
+own_memory_can_be_refused(void **state) {
+  (void)state;
+  void *out = area;
+  assert_int_equal(host_map_own(&out, SIZE_MAX, PROT_READ, PRIVATE, -1, 0), ENOMEM);
+  assert_int_equal(host_map_own(&out, 0, PROT_READ, PRIVATE, -1, 0), EINVAL);
+  assert_int_equal(host_map_own(&out, page, PROT_READ, MAP_SHARED, -1, 0), EBADF);
+  assert_ptr_equal(out, area);
+}
+
 int
 main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(calls_return_their_error),
     cmocka_unit_test(result_is_written_on_success_only),
     cmocka_unit_test(free_hint_is_honoured),
+    cmocka_unit_test(own_memory_is_apart),
+    cmocka_unit_test(own_memory_can_be_refused),
     cmocka_unit_test(remap_moves_and_grows),
     cmocka_unit_test(resident_tells_touched_pages),
     cmocka_unit_test(protection_is_the_kernel_s),
