@@ -246,7 +246,7 @@ raw_sigprocmask(int how, const sigset_t *set, sigset_t *old) {
 extern size_t host_kernel_page; /* bytes; host_config.page_size unless a test raised that */
 
 /* A place for len bytes of our own, free or not; NULL: the kernel is to choose. */
-void *host_place(size_t len);
+void *host_place(uint64_t len);
 
 /* "/proc/thread-self/fd/N": a thread that has left the process's descriptor table sees its own
  * there, and the leader's in /proc/self/fd. */

@@ -118,12 +118,14 @@ host_map(void **out, void *addr, size_t len, int prot, int flags, int fd, off_t 
   return error;
 }
 
-/* Where something is already, we look further away each time. */
+#define PLACE_STEP ((uint64_t)1 << 29)
+
+/* Where something is already, we look further away each time: it may be a large reservation. */
 static int
 do_map_own(void **out, size_t len, int prot, int flags, int fd, off_t offset) {
   int error = EEXIST;
   for (unsigned attempt = 0; attempt < 12 && error == EEXIST; attempt++) {
-    void *place = len > SIZE_MAX >> 13 ? NULL : host_place(len << attempt);
+    void *place = host_place(len + (attempt > 0 ? PLACE_STEP << attempt : 0));
     if (place == NULL)
       break;
     error = do_map(out, place, len, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);

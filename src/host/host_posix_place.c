@@ -44,7 +44,7 @@ known_top(void) {
 }
 
 void *
-host_place(size_t len) {
+host_place(uint64_t len) {
   uintptr_t top = known_top();
   if (top < PLACE_LEAST)
     return NULL;
@@ -67,7 +67,7 @@ host_place(size_t len) {
 #else
 
 void *
-host_place(size_t len) {
+host_place(uint64_t len) {
   (void)len;
   return NULL;
 }
