@@ -21,16 +21,15 @@ counts_of(struct section *section, uint64_t page) {
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!error)
     extent->pins = counts;
-  return error == EAGAIN ? ENOMEM
-                         : error; /* too much memory is locked; not what EAGAIN means here */
+  return error == EAGAIN ? ENOMEM : error; /* too much memory is locked; not what EAGAIN means here */
 }
 
 static _Atomic uint16_t *
 count_of(struct section *section, uint64_t page) {
   unsigned k = extent_of(page);
   return extent_pages(k) && section->extent[k].pins
-             ? &section->extent[k].pins[page - extent_first(k)]
-             : NULL;
+           ? &section->extent[k].pins[page - extent_first(k)]
+           : NULL;
 }
 
 static int
@@ -69,7 +68,7 @@ pin_piece(const struct piece *piece, int prot, uint64_t *done) {
   bool exists;
   uint64_t last = piece_first(piece) + piece_npages(piece) - 1;
   if (section_follow_to(piece->mapping->section, last, &exists)) /* the kernel wouldn't ask */
-    host_yield();                                                /* what doesn't exist is EFAULT */
+    host_yield(); /* what doesn't exist is EFAULT */
   int error = call_fill(piece);
   while (!error && *done < piece_npages(piece)) {
     error = pin_page(piece->mapping, piece_first(piece) + *done, prot);

@@ -6,8 +6,8 @@
  * one of the two sees the other.  The joiner takes the token away; removing needs it there.
  *
  * With several leaving at once the last token counts, and its owner sees the others leaving.  One
- * that goes back, because it found dirt, joins again; one whose process ends never comes back.
- * models/life.pml plays it.
+ * that goes back, because it found dirt, joins again; one whose process ends, only if it syncs or
+ * maps after that.  models/life.pml plays it.
  */
 #include <errno.h>
 
